@@ -1,0 +1,2 @@
+//! PID 1 of a machine that boots an image.
+fn main() {}

@@ -1,0 +1,38 @@
+//! The `bootwright` binary: a table from verb to function. Each verb is one file beside this one.
+//!
+//! Exit status: 0 done · 1 the thing is bad · 2 wrong usage or recipe · 3 the environment failed; see
+//! [`failure`].
+
+mod complete;
+// Verbs come one by one; each uses the kinds it needs.
+#[allow(dead_code)]
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build a boot image once, serve it over every network boot protocol, boot machines from it.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Completion(complete::Completion),
+    Man(complete::Man),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Completion(arguments) => arguments.run(),
+        Verb::Man(arguments) => arguments.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

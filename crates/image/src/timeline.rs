@@ -1,0 +1,76 @@
+//! The story of one machine's boot, from its first DHCP packet to its login prompt.
+//!
+//! The server writes down what it sees on the wire, the agent reports what happens on the machine
+//! (`POST /v1/report`), and both are events of the same shape.
+
+use serde::{Deserialize, Serialize};
+
+/// Where in the boot an event belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// DHCP and proxyDHCP packets of firmware, iPXE or agent.
+    Dhcp,
+    /// A file sent by TFTP.
+    Tftp,
+    /// A file or range sent by HTTP.
+    Http,
+    /// The agent runs: kernel and initrd are up.
+    Agent,
+    /// The agent loads drivers.
+    Devices,
+    /// The agent has an address.
+    Network,
+    /// The agent fetches and verifies.
+    Fetch,
+    /// The agent mounts the root and hands over (switch_root or kexec).
+    Boot,
+    /// The system of the root is up: its login prompt is there.
+    System,
+    /// The boot failed.
+    Failure,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Milliseconds since 1970 by the server's clock: the server sets it on arrival when a machine
+    /// reports, since a machine's own clock may be wrong.
+    #[serde(default)]
+    pub at: u64,
+    /// Seconds since the machine's kernel started, for events that the agent reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<f64>,
+    /// Where in the boot.
+    pub stage: Stage,
+    /// One line for an operator: `offered 10.0.0.50, image worker by HTTP Boot`.
+    pub text: String,
+    /// Bytes that this event moved, where it moved any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// How a machine is known: what it tells of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MachineId {
+    /// Ethernet address, `52:54:00:12:34:56`, lower case.
+    pub mac: String,
+    /// SMBIOS system UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// SMBIOS system serial number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+}
+
+/// What an agent posts to `/v1/report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Who reports.
+    pub machine: MachineId,
+    /// The image it boots, when it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What happened since the last report, oldest first.
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,1 @@
+//! Whole-machine scenarios: see `tests/`, one behaviour per file.
