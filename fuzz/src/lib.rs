@@ -1,0 +1,52 @@
+//! Fuzz targets: one function per parser of outside bytes, one file each.
+//!
+//! `cargo test -p bootwright-fuzz` is the smoke run of continuous integration: some thousand inputs per
+//! target, grown from a valid one. `cargo bolero test -p bootwright-fuzz TARGET` fuzzes one with coverage
+//! guidance.
+
+#![forbid(unsafe_code)]
+
+pub mod cmdline;
+pub mod manifest;
+
+/// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
+/// bytes changed, reproducibly.
+pub fn mutate(seed: Vec<u8>, target: fn(&[u8])) {
+    target(&seed);
+    for end in (0..seed.len()).take(4096) {
+        target(seed.get(..end).unwrap_or_default());
+    }
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    for _ in 0..2000 {
+        let mut copy = seed.clone();
+        for _ in 0..=random() % 4 {
+            let at = random() % copy.len().max(1);
+            let value = [0, 0xff, 0x7f, 0x80, random() as u8][random() % 5];
+            if let Some(byte) = copy.get_mut(at) {
+                *byte = value;
+            }
+        }
+        target(&copy);
+    }
+}
+
+#[cfg(test)]
+mod smoke {
+    macro_rules! smoke {
+        ($($name:ident),* $(,)?) => {
+            $(#[test]
+            fn $name() {
+                bolero::check!().with_iterations(2000).for_each(crate::$name::target);
+                crate::mutate(crate::$name::seed(), crate::$name::target);
+            })*
+        };
+    }
+
+    smoke!(cmdline, manifest);
+}

@@ -1,0 +1,123 @@
+//! The one list of distribution packages that the commands need, and their installation.
+
+use std::process::{Command, Stdio};
+
+use crate::{Result, shell};
+
+/// What a package is needed for; each includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// `cargo xtask demo`, and bootwright itself when it builds and boots images.
+    Demo,
+    /// `cargo xtask test`: judges that others wrote.
+    Test,
+    /// `cargo xtask bench`: the peers.
+    Bench,
+}
+
+/// Debian package, since when it is needed, what for.
+const PACKAGES: &[(&str, Need, &str)] = &[
+    ("gcc", Need::Demo, "the linker that Rust uses"),
+    ("libc6-dev", Need::Demo, "the C library that the agent links statically"),
+    ("curl", Need::Demo, "asks the server's API inside a machine network"),
+    ("iproute2", Need::Demo, "bridge and taps in a private network namespace"),
+    ("ipxe", Need::Demo, "undionly.kpxe and snponly.efi for PXE clients"),
+    ("mmdebstrap", Need::Demo, "Debian root file systems without root"),
+    ("ovmf", Need::Demo, "UEFI firmware for virtual machines"),
+    ("qemu-system-x86", Need::Demo, "virtual machines"),
+    ("squashfs-tools", Need::Demo, "writes squashfs; unsquashfs judges it"),
+    ("systemd-boot-efi", Need::Demo, "the stub of a UKI"),
+    ("uidmap", Need::Demo, "newuidmap, for mmdebstrap without root"),
+    ("util-linux", Need::Demo, "unshare and nsenter"),
+    ("xz-utils", Need::Demo, "compressed packages"),
+    ("zstd", Need::Demo, "compressed packages"),
+    ("acl", Need::Test, "setfacl: what a root writer cannot keep"),
+    ("atftp", Need::Test, "a TFTP client with windowsize"),
+    ("attr", Need::Test, "setfattr and getfattr"),
+    ("binutils", Need::Test, "objdump judges PE files"),
+    ("busybox-static", Need::Test, "a second init to kexec into"),
+    ("bzip2", Need::Test, "an initramfs compression we only name"),
+    ("cpio", Need::Test, "judges initramfs archives"),
+    ("dnsmasq-base", Need::Test, "a DHCP server beside our proxy"),
+    ("dosfstools", Need::Test, "fsck.fat"),
+    ("erofs-utils", Need::Test, "fsck.erofs"),
+    ("isc-dhcp-client", Need::Test, "a DHCP client"),
+    ("kmod", Need::Test, "depmod and modinfo"),
+    ("lz4", Need::Test, "judges lz4 frames"),
+    ("mtools", Need::Test, "FAT images without mounting"),
+    ("nginx-light", Need::Test, "a mirror that others wrote; the HTTP peer"),
+    ("openssl", Need::Test, "a key for sbsign"),
+    ("python3", Need::Test, "small outside servers"),
+    ("python3-pefile", Need::Test, "judges PE files"),
+    ("sbsigntool", Need::Test, "sbsign and sbverify judge PE files"),
+    ("shellcheck", Need::Test, "our shell scripts"),
+    ("tftp-hpa", Need::Test, "a TFTP client"),
+    ("udhcpc", Need::Test, "a DHCP client"),
+    ("dracut-core", Need::Bench, "initrd peer"),
+    ("kea-admin", Need::Bench, "perfdhcp"),
+    ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
+    ("tftpd-hpa", Need::Bench, "TFTP peer"),
+    ("time", Need::Bench, "wall time, CPU time and peak memory of a command"),
+];
+
+/// Installs what is missing, with sudo when not root, and says so.
+pub fn install(need: Need) -> Result<()> {
+    if !shell::has("dpkg-query") || !shell::has("apt-get") {
+        return explain_elsewhere(need);
+    }
+    let missing: Vec<&str> = wanted(need).filter(|package| !is_installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("── installing {} packages: {}", missing.len(), missing.join(" "));
+    let sudo: &[&str] = if is_root()? {
+        &[]
+    } else {
+        println!("   with sudo, since you are not root");
+        &["sudo"]
+    };
+    apt_get(sudo, &["update", "-q"])?;
+    let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
+    install.extend(&missing);
+    apt_get(sudo, &install)
+}
+
+fn wanted(need: Need) -> impl Iterator<Item = &'static str> {
+    PACKAGES.iter().filter(move |(_, since, _)| *since <= need).map(|(package, ..)| *package)
+}
+
+/// Other systems: say what is wanted, and go on only if the programs seem to be there.
+fn explain_elsewhere(need: Need) -> Result<()> {
+    let programs = ["qemu-system-x86_64", "mmdebstrap", "sqfstar", "unshare", "nsenter", "ip", "curl"];
+    let missing: Vec<&str> = programs.into_iter().filter(|program| !shell::has(program)).collect();
+    if missing.is_empty() {
+        println!("── not a Debian system: taking the programs that are installed");
+        return Ok(());
+    }
+    let mut text = format!(
+        "this is not a Debian system, so packages have to be installed by hand; missing: {}. \
+         The Debian packages and what they are for:",
+        missing.join(", ")
+    );
+    for (package, _, purpose) in PACKAGES.iter().filter(|(_, since, _)| *since <= need) {
+        text.push_str(&format!("\n  {package:18} {purpose}"));
+    }
+    Err(text)
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = ["-W", "-f=${Status}", package];
+    let output = Command::new("dpkg-query").args(query).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| output.stdout.ends_with(b" installed"))
+}
+
+fn is_root() -> Result<bool> {
+    Ok(shell::output(&mut shell::command("id", &["-u"]))?.trim() == "0")
+}
+
+fn apt_get(sudo: &[&str], arguments: &[&str]) -> Result<()> {
+    let words = [sudo, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
+    let Some((program, rest)) = words.split_first() else { return Ok(()) };
+    let title = format!("apt-get {}", arguments.first().unwrap_or(&""));
+    shell::run(&title, shell::command(program, rest).stdout(Stdio::null()))
+}

@@ -1,0 +1,81 @@
+//! `cargo xtask test`: everything that has to be true before a change lands.
+
+use std::process::Command;
+
+use crate::packages::{self, Need};
+use crate::shell::{cargo, command, has, run};
+use crate::{Result, images, scenarios};
+
+/// How much to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every road and every must-fail once: under half an hour on two cores.
+    Default,
+    /// Every scenario and every outside judge.
+    All,
+}
+
+/// Runs all steps; the first that fails ends the run.
+pub fn everything(scope: Scope) -> Result<()> {
+    packages::install(Need::Test)?;
+    run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    run("clippy", &mut cargo(&clippy))?;
+    documentation()?;
+    licences()?;
+    scripts()?;
+    let bootwright = images::bootwright()?;
+    run("unit and property tests, outside judges", unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright))?;
+    scenarios::run(&bootwright, scope, &[])
+}
+
+/// `cargo xtask scenario`.
+pub fn scenarios(names: &[&str]) -> Result<()> {
+    packages::install(Need::Test)?;
+    let bootwright = images::bootwright()?;
+    scenarios::run(&bootwright, Scope::All, names)
+}
+
+fn unit_tests(scope: Scope) -> Command {
+    let mut test = cargo(&["test", "--workspace", "--exclude", "bootwright-e2e", "--quiet"]);
+    if scope == Scope::All {
+        // Tests that take minutes are marked #[ignore = "long"].
+        test.args(["--", "--include-ignored"]);
+    }
+    test
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
+    run("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Licences, bans and sources are checked offline; advisories need the advisory database.
+fn licences() -> Result<()> {
+    if !has("cargo-deny") {
+        let install = ["install", "--locked", "--quiet", "cargo-deny"];
+        run("install cargo-deny (once, takes minutes)", &mut cargo(&install))?;
+    }
+    run(
+        "licences, bans, sources",
+        &mut cargo(&["deny", "--log-level", "error", "check", "licenses", "bans", "sources"]),
+    )?;
+    let mut advisories = cargo(&["deny", "--log-level", "off", "check", "advisories"]);
+    if !fetch_advisories() {
+        println!("   advisories NOT checked: the advisory database cannot be fetched from here");
+        return Ok(());
+    }
+    run("advisories", &mut advisories)
+}
+
+fn fetch_advisories() -> bool {
+    let mut fetch = cargo(&["deny", "--log-level", "off", "fetch", "db"]);
+    fetch.output().is_ok_and(|output| output.status.success())
+}
+
+fn scripts() -> Result<()> {
+    let files = crate::shell::output(&mut command("git", &["ls-files", "*.sh", ".ci/run"]))?;
+    let mut shellcheck = command("shellcheck", &[]);
+    shellcheck.args(files.lines());
+    run("shellcheck", &mut shellcheck)
+}
