@@ -1,1 +1,19 @@
-//! placeholder
+//! QEMU machines in private networks: the one harness of `bootwright vm`, the demo and the tests.
+//!
+//! A [`Lab`] is a network of its own: user, network, mount and PID namespaces that go away with the
+//! program that made them, with a bridge inside. [`Lab::command`] runs a program there, and
+//! [`Service`] keeps one running and what it says in a [`Transcript`].
+//!
+//! The host's own network is never touched, and no privilege is needed.
+
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod lab;
+mod service;
+pub mod transcript;
+
+pub use error::Error;
+pub use lab::Lab;
+pub use service::Service;
+pub use transcript::{NotSeen, Seen, Transcript};
