@@ -1,1 +1,9 @@
-//! placeholder
+//! Sockets and state around the boot protocols.
+//!
+//! - [`images`]: the catalogue: image directories, checked and opened.
+//! - [`http`]: artifacts by sendfile(2), everything else through a router.
+
+pub mod http;
+pub mod images;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,192 @@
+//! The catalogue of images: which URL means which bytes.
+//!
+//! [`Image::open`] reads one image directory and refuses it when anything is missing. The
+//! [`Catalogue`] holds those that are served; [`Catalogue::reload`] takes in what changed on disk,
+//! while transfers of an older image go on from the files they hold open.
+
+mod entity;
+mod open;
+mod sections;
+
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+pub use entity::{Body, Entity, content_type};
+pub use open::{Image, ImageError, MANIFEST};
+pub use sections::{Piece, Sections, SectionsError};
+
+/// Images that can be fetched by name.
+pub struct Catalogue {
+    /// As given on the command line: image directories, or directories of them.
+    places: Vec<PathBuf>,
+    shelf: RwLock<Arc<Vec<Arc<Image>>>>,
+    seen: Mutex<Vec<Option<Stamp>>>,
+}
+
+/// What a URL path leads to.
+pub enum Found {
+    /// These bytes.
+    Entity(Arc<Entity>),
+    /// Nothing, though the path is below `/images/`; says why.
+    Missing(String),
+    /// Not below `/images/`.
+    Elsewhere,
+}
+
+/// What a reload found out.
+#[derive(Debug)]
+pub enum Change {
+    /// An image is new, or not the one it was.
+    Serves(String),
+    /// An image is gone.
+    Gone(String),
+    /// A directory is not served, and why.
+    Refused(ImageError),
+}
+
+/// Tells a changed directory or manifest: device, inode, modification time in nanoseconds.
+type Stamp = Vec<(u64, u64, i64, i64)>;
+
+impl Catalogue {
+    /// Opens what `places` name: each an image directory or a directory of image directories. Any
+    /// fault in a directory that was named itself is an error; in a directory of images the faulty
+    /// ones come back beside the catalogue.
+    pub fn open(places: Vec<PathBuf>) -> Result<(Self, Vec<ImageError>), ImageError> {
+        let mut images = Vec::new();
+        let mut faulty = Vec::new();
+        for place in &places {
+            for result in open_place(place)? {
+                match result {
+                    Ok(image) => images.push(image),
+                    Err(error) => faulty.push(error),
+                }
+            }
+        }
+        let twice = take_out_twins(&mut images);
+        if let Some(error) = twice.into_iter().next() {
+            return Err(error);
+        }
+        let seen = places.iter().map(|place| stamp(place)).collect();
+        let shelf = RwLock::new(Arc::new(images));
+        Ok((Self { places, shelf, seen: Mutex::new(seen) }, faulty))
+    }
+
+    /// The images, the default first.
+    pub fn images(&self) -> Arc<Vec<Arc<Image>>> {
+        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The image of that name.
+    pub fn image(&self, name: &str) -> Option<Arc<Image>> {
+        self.images().iter().find(|image| image.name() == name).cloned()
+    }
+
+    /// What a decoded URL path leads to. It is only ever compared with names in the catalogue.
+    pub fn find(&self, path: &str) -> Found {
+        let Some(rest) = path.strip_prefix("/images/") else { return Found::Elsewhere };
+        let (name, file) = rest.split_once('/').unwrap_or((rest, ""));
+        match self.image(name) {
+            None => Found::Missing("there is no image of that name: see /v1/images\n".into()),
+            Some(image) => match image.entity(file) {
+                Some(entity) => Found::Entity(Arc::clone(entity)),
+                None => Found::Missing("the image has no file of that name: see its image.json\n".into()),
+            },
+        }
+    }
+
+    /// Whether a directory or manifest changed since this was last asked.
+    pub fn changed(&self) -> bool {
+        let now: Vec<_> = self.places.iter().map(|place| stamp(place)).collect();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *seen != now;
+        *seen = now;
+        changed
+    }
+
+    /// Reads every directory again. What cannot be served any more is gone.
+    pub fn reload(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut images = Vec::new();
+        let open = |place: &PathBuf| open_place(place).unwrap_or_else(|error| vec![Err(error)]);
+        for result in self.places.iter().flat_map(open) {
+            match result {
+                Ok(image) => images.push(image),
+                Err(error) => changes.push(Change::Refused(error)),
+            }
+        }
+        changes.extend(take_out_twins(&mut images).into_iter().map(Change::Refused));
+        let old = self.images();
+        let same = |a: &Image, b: &Image| a.manifest == b.manifest && a.directory == b.directory;
+        for image in &images {
+            if !old.iter().any(|old| same(old, image)) {
+                changes.push(Change::Serves(image.name().to_owned()));
+            }
+        }
+        for gone in old.iter().filter(|old| !images.iter().any(|image| image.name() == old.name())) {
+            changes.push(Change::Gone(gone.name().to_owned()));
+        }
+        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(images);
+        changes
+    }
+}
+
+/// The image in `place`, or those in the directories right below it, by name. An error is about
+/// `place` itself.
+fn open_place(place: &Path) -> Result<Vec<Result<Arc<Image>, ImageError>>, ImageError> {
+    if place.join(MANIFEST).exists() {
+        return Ok(vec![Ok(Arc::new(Image::open(place)?))]);
+    }
+    let found = directories(place).map_err(|source| ImageError::Io { path: place.to_owned(), source })?;
+    if found.is_empty() {
+        return Err(ImageError::Empty { path: place.to_owned() });
+    }
+    Ok(found.iter().map(|path| Image::open(path).map(Arc::new)).collect())
+}
+
+fn directories(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(place)? {
+        let entry = entry?;
+        let path = entry.path();
+        // A build in progress writes into a hidden directory and renames it.
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && path.join(MANIFEST).exists() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Keeps the first image of each name.
+fn take_out_twins(images: &mut Vec<Arc<Image>>) -> Vec<ImageError> {
+    let mut names = HashSet::new();
+    let (kept, twins): (Vec<_>, Vec<_>) =
+        std::mem::take(images).into_iter().partition(|image| names.insert(image.name().to_owned()));
+    *images = kept;
+    let error = |twin: Arc<Image>| {
+        let first = images.iter().find(|image| image.name() == twin.name());
+        let other = first.map(|image| image.directory.clone()).unwrap_or_default();
+        ImageError::Twice { path: twin.directory.clone(), name: twin.name().to_owned(), other }
+    };
+    twins.into_iter().map(error).collect()
+}
+
+/// A new artifact appears by rename, which changes its directory. An artifact that is changed in its
+/// place is not noticed here: that takes a SIGHUP.
+fn stamp(place: &Path) -> Option<Stamp> {
+    let of = |metadata: Metadata| (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
+    let mut stamp = vec![of(std::fs::metadata(place).ok()?)];
+    stamp.extend(std::fs::metadata(place.join(MANIFEST)).ok().map(of));
+    for path in directories(place).ok()? {
+        stamp.extend(std::fs::metadata(&path).ok().map(of));
+        stamp.extend(std::fs::metadata(path.join(MANIFEST)).ok().map(of));
+    }
+    Some(stamp)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Reads an image directory: manifest first, then every artifact it lists.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bootwright_image::manifest::ManifestError;
+use bootwright_image::{Artifact, ArtifactKind, Digest, MAX_MANIFEST, Manifest};
+use bytes::Bytes;
+
+use super::entity::{Body, Entity, content_type};
+use super::sections::{Piece, Sections, SectionsError};
+
+/// The file that makes a directory an image.
+pub const MANIFEST: &str = "image.json";
+
+/// An image that can be served: every artifact is there, with the size the manifest tells.
+#[derive(Debug)]
+pub struct Image {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Where it lies.
+    pub directory: PathBuf,
+    /// The command line inside the UKI.
+    pub cmdline: String,
+    /// By what follows `/images/NAME/` in a URL.
+    pub(super) entities: BTreeMap<String, Arc<Entity>>,
+}
+
+/// Why a directory is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A file of the image cannot be opened.
+    #[error("{path}: {source}{}", hint(.source))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `image.json` is not a manifest.
+    #[error("{path}: {problem}")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: ManifestError,
+    },
+    /// An artifact is not what the build made.
+    #[error("{path} has {found} bytes, its manifest says {expected}: copy the image again")]
+    Size {
+        /// The artifact.
+        path: PathBuf,
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// The UKI is none.
+    #[error("{path} {problem}")]
+    Uki {
+        /// The UKI.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: SectionsError,
+    },
+    /// The manifest lists no UKI.
+    #[error("{path} lists no unified kernel image: there is nothing to boot")]
+    NoUki {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// Two images of one name.
+    #[error("{path} is called {name:?}, like the image in {other}: a URL could mean either")]
+    Twice {
+        /// The second directory.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The first directory.
+        other: PathBuf,
+    },
+    /// A directory that neither is an image nor holds one.
+    #[error("{path} holds no {MANIFEST}, nor does any directory in it: build an image first")]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => " (is this an image directory, and whole?)",
+        _ => "",
+    }
+}
+
+impl Image {
+    /// Opens the image in `directory`.
+    pub fn open(directory: &Path) -> Result<Self, ImageError> {
+        let path = directory.join(MANIFEST);
+        let (bytes, modified) =
+            read_manifest(&path).map_err(|source| ImageError::Io { path: path.clone(), source })?;
+        let manifest = Manifest::from_bytes(&bytes)
+            .map_err(|problem| ImageError::Manifest { path: path.clone(), problem })?;
+        let uki = manifest.artifact(ArtifactKind::Uki).ok_or(ImageError::NoUki { path })?.file.clone();
+        let etag = etag(&Digest::of(&bytes), "");
+        let outer = Entity {
+            etag,
+            modified,
+            content_type: content_type(MANIFEST),
+            body: Body::Memory(Bytes::from(bytes)),
+        };
+        let mut entities = BTreeMap::from([(MANIFEST.to_owned(), Arc::new(outer))]);
+        let mut cmdline = String::new();
+        for artifact in &manifest.artifacts {
+            let (file, entity) = open_artifact(directory, artifact)?;
+            if artifact.file == uki {
+                let sections = Sections::read(&file)
+                    .map_err(|problem| ImageError::Uki { path: directory.join(&uki), problem })?;
+                add_sections(&mut entities, artifact, &entity, &sections);
+                cmdline = sections.cmdline;
+            }
+            entities.insert(artifact.file.clone(), Arc::new(entity));
+        }
+        Ok(Self { manifest, directory: directory.to_owned(), cmdline, entities })
+    }
+
+    /// The name in URLs.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// What is served under `file`: an artifact, `image.json`, or a section of the UKI.
+    pub fn entity(&self, file: &str) -> Option<&Arc<Entity>> {
+        self.entities.get(file)
+    }
+
+    /// The file name of the UKI.
+    pub fn uki(&self) -> &str {
+        self.manifest.artifact(ArtifactKind::Uki).map_or("", |artifact| &artifact.file)
+    }
+}
+
+fn read_manifest(path: &Path) -> io::Result<(Vec<u8>, SystemTime)> {
+    let file = File::open(path)?;
+    let modified = file.metadata()?.modified()?;
+    let mut bytes = Vec::new();
+    // One byte more than is lawful, so that Manifest::from_bytes can tell.
+    file.take(MAX_MANIFEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, modified))
+}
+
+fn open_artifact(directory: &Path, artifact: &Artifact) -> Result<(Arc<File>, Entity), ImageError> {
+    let path = directory.join(&artifact.file);
+    let io = |source| ImageError::Io { path: path.clone(), source };
+    let file = File::open(&path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(io(io::Error::other("is not a regular file")));
+    }
+    if metadata.len() != artifact.size {
+        return Err(ImageError::Size { path, expected: artifact.size, found: metadata.len() });
+    }
+    let file = Arc::new(file);
+    let entity = Entity {
+        etag: etag(&artifact.digest, ""),
+        modified: metadata.modified().map_err(io)?,
+        content_type: content_type(&artifact.file),
+        body: Body::File { file: Arc::clone(&file), offset: 0, length: artifact.size },
+    };
+    Ok((file, entity))
+}
+
+fn add_sections(
+    entities: &mut BTreeMap<String, Arc<Entity>>,
+    artifact: &Artifact,
+    whole: &Entity,
+    sections: &Sections,
+) {
+    let Body::File { file, .. } = &whole.body else { return };
+    let mut add = |name: &str, piece: Piece| {
+        let entity = Entity {
+            etag: etag(&artifact.digest, name),
+            modified: whole.modified,
+            content_type: content_type(name),
+            body: Body::File { file: Arc::clone(file), offset: piece.offset, length: piece.length },
+        };
+        entities.insert(format!("{}/{name}", artifact.file), Arc::new(entity));
+    };
+    add("linux", sections.linux);
+    if let Some(initrd) = sections.initrd {
+        add("initrd", initrd);
+    }
+}
+
+/// The strong validator: the digest of the file, and which part of it.
+fn etag(digest: &Digest, part: &str) -> String {
+    let slash = if part.is_empty() { "" } else { "/" };
+    format!("\"{digest}{slash}{part}\"")
+}

@@ -1,0 +1,110 @@
+use super::*;
+use crate::testing::{CMDLINE, INITRD, LINUX, image};
+
+fn open(place: &Path) -> Result<Catalogue, ImageError> {
+    Catalogue::open(vec![place.to_owned()]).map(|(catalogue, _)| catalogue)
+}
+
+fn entity(catalogue: &Catalogue, path: &str) -> Arc<Entity> {
+    match catalogue.find(path) {
+        Found::Entity(entity) => entity,
+        _ => panic!("{path} is not there"),
+    }
+}
+
+#[test]
+fn kernel_and_initrd_are_pieces_of_the_one_uki() {
+    let place = tempfile::tempdir().unwrap();
+    let catalogue = open(&image(place.path(), "worker_1", b"root")).unwrap();
+    for (file, expected) in [("linux", LINUX), ("initrd", INITRD)] {
+        let piece = entity(&catalogue, &format!("/images/worker_1/image.efi/{file}"));
+        let Body::File { file, offset, length } = &piece.body else { panic!("in memory") };
+        let mut bytes = vec![0; *length as usize];
+        std::os::unix::fs::FileExt::read_exact_at(&**file, &mut bytes, *offset).unwrap();
+        assert_eq!(bytes, expected);
+    }
+    assert_eq!(catalogue.image("worker_1").unwrap().cmdline, CMDLINE);
+}
+
+#[test]
+fn an_artifact_of_the_wrong_size_or_none_is_refused_by_name() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", b"root");
+    std::fs::write(directory.join("root.img"), b"roo").unwrap();
+    let error = open(&directory).err().unwrap().to_string();
+    assert!(error.contains("root.img has 3 bytes, its manifest says 4"), "{error}");
+    std::fs::remove_file(directory.join("root.img")).unwrap();
+    let error = open(&directory).err().unwrap();
+    assert!(matches!(&error, ImageError::Io { path, .. } if path.ends_with("root.img")), "{error}");
+}
+
+#[test]
+fn a_uki_that_is_none_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", b"root");
+    let length = std::fs::metadata(directory.join("image.efi")).unwrap().len() as usize;
+    std::fs::write(directory.join("image.efi"), vec![b'x'; length]).unwrap();
+    assert!(matches!(open(&directory), Err(ImageError::Uki { .. })));
+}
+
+#[test]
+fn a_directory_of_images_serves_them_all_and_says_which_are_faulty() {
+    let place = tempfile::tempdir().unwrap();
+    image(place.path(), "b", b"root");
+    image(place.path(), "a", b"root");
+    std::fs::remove_file(image(place.path(), "c", b"root").join("root.img")).unwrap();
+    let (catalogue, faulty) = Catalogue::open(vec![place.path().to_owned()]).unwrap();
+    let images = catalogue.images();
+    let names: Vec<_> = images.iter().map(|image| image.name()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(faulty.len(), 1);
+}
+
+#[test]
+fn two_images_of_one_name_are_refused() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let places = [&one, &two].map(|place| image(place.path(), "worker_1", b"root"));
+    assert!(matches!(Catalogue::open(places.into()), Err(ImageError::Twice { .. })));
+}
+
+#[test]
+fn a_directory_without_an_image_is_said_to_be_one() {
+    let place = tempfile::tempdir().unwrap();
+    assert!(matches!(open(place.path()), Err(ImageError::Empty { .. })));
+    assert!(matches!(open(&place.path().join("absent")), Err(ImageError::Io { .. })));
+}
+
+#[test]
+fn paths_outside_the_catalogue_lead_nowhere() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("secret"), b"x").unwrap();
+    let catalogue = open(&image(place.path(), "worker_1", b"root")).unwrap();
+    for path in [
+        "/images/worker_1/../secret",
+        "/images/../worker_1/image.efi",
+        "/images/worker_1//image.efi",
+        "/images/worker_1/image.efi/",
+        "/images/worker_1/image.efi/cmdline",
+        "/images/worker_1",
+        "/images/",
+        "/images/worker_1/image.efi\0",
+    ] {
+        assert!(matches!(catalogue.find(path), Found::Missing(_)), "{path}");
+    }
+    assert!(matches!(catalogue.find("/boot.ipxe"), Found::Elsewhere));
+}
+
+#[test]
+fn a_reload_takes_in_new_images_and_lets_go_of_old_ones() {
+    let place = tempfile::tempdir().unwrap();
+    let old = image(place.path(), "a", b"root");
+    let catalogue = open(place.path()).unwrap();
+    assert!(!catalogue.changed());
+    let held = entity(&catalogue, "/images/a/root.img");
+    std::fs::remove_dir_all(old).unwrap();
+    image(place.path(), "b", b"root");
+    assert!(catalogue.changed());
+    let changes = catalogue.reload();
+    assert!(matches!(&changes[..], [Change::Serves(new), Change::Gone(gone)] if new == "b" && gone == "a"));
+    assert_eq!(held.length(), 4, "a transfer that began goes on");
+}
