@@ -1,1 +1,16 @@
-//! placeholder
+//! File formats, byte by byte: what bootwright reads and writes without help of other programs.
+//!
+//! * [`cpio`]: the newc archive of an initramfs, reader and writer.
+//! * [`compression`]: the compressed streams that a kernel unpacks, told apart by their magic bytes.
+//! * [`initrd`]: a whole initrd, segment by segment, as the kernel walks it
+//!   (feature `compression`).
+//!
+//! Every reader takes bytes that nobody has vouched for: it streams, checks each length before it uses
+//! it, and names the offset of what it refuses. Nothing here opens a file, prints or knows a network.
+
+#![forbid(unsafe_code)]
+
+pub mod compression;
+pub mod cpio;
+#[cfg(feature = "compression")]
+pub mod initrd;
