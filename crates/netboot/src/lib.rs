@@ -1,1 +1,22 @@
-//! placeholder
+//! Boot protocols without sockets: packets and times in, packets and events out.
+//!
+//! - [`dhcp`]: the DHCPv4 message, a server for proxyDHCP and leases, a
+//!   [client](dhcp::client) for the agent.
+
+//! - [`ipxe`]: the boot script for the machine that asks.
+//! - [`machine`]: who asks, and with which program; [`arch`]: option 93 as data; [`quirks`]: what
+//!   firmware does differently, as data; [`assign`]: which machine boots which image.
+//!
+//! A server puts sockets around this crate, the agent its own, and the tests none at all.
+
+#![forbid(unsafe_code)]
+
+pub mod arch;
+pub mod assign;
+pub mod dhcp;
+pub mod ipxe;
+pub mod machine;
+pub mod quirks;
+
+pub use arch::Architecture;
+pub use machine::{Asker, Facts, Mac, Machine, Uuid};
