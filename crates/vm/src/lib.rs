@@ -4,16 +4,21 @@
 //! program that made them, with a bridge inside. [`Lab::command`] runs a program there, and
 //! [`Service`] keeps one running and what it says in a [`Transcript`].
 //!
+//! A [`Machine`] is a QEMU on that bridge: [`Builder`](machine::Builder) says what it is made of,
+//! [`Machine::expect`] waits for what its console says.
+//!
 //! The host's own network is never touched, and no privilege is needed.
 
 #![forbid(unsafe_code)]
 
 mod error;
 pub mod lab;
+pub mod machine;
 mod service;
 pub mod transcript;
 
 pub use error::Error;
 pub use lab::Lab;
+pub use machine::Machine;
 pub use service::Service;
 pub use transcript::{NotSeen, Seen, Transcript};

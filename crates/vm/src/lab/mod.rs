@@ -68,8 +68,7 @@ impl Lab {
     }
 
     /// A command that will run `program` inside the lab, in the directory `/`: give absolute paths.
-    /// A [`Service`](crate::Service) of it is killed whole; a plain child's program follows its death within
-    /// seconds.
+    /// The program is killed when the process that was spawned is.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let of = |kind: &str, file: &str| format!("--{kind}=/proc/{}/ns/{file}", self.unshare.id());
         let mut command = Command::new("nsenter");

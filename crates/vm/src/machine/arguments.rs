@@ -1,0 +1,133 @@
+//! QEMU's command line for a machine.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf};
+
+/// What [`Builder::start`] made for this machine.
+pub(super) struct Files {
+    pub tap: String,
+    pub socket: PathBuf,
+    pub ovmf: Option<Ovmf>,
+    pub esp: Option<PathBuf>,
+}
+
+/// The arguments that make QEMU this machine.
+pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
+    let mut list = List::default();
+    list.pair("-machine", "q35").pair("-accel", builder.accel.name()).pair("-cpu", "max");
+    list.pair("-m", format!("{}M", builder.memory));
+    // Nothing that was not asked for: no VGA, no floppy, no second card.
+    list.one("-nodefaults").pair("-display", "none");
+    list.pair("-device", "virtio-rng-pci");
+    list.with_path("-qmp", "unix:", &files.socket, ",server=on,wait=off");
+    if let Some(ovmf) = &files.ovmf {
+        list.with_path("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", &ovmf.code, "");
+        list.with_path("-drive", "if=pflash,unit=1,format=raw,file=", &ovmf.variables, "");
+    }
+    network(&mut list, builder, &files.tap);
+    boot(&mut list, builder, files);
+    for (name, value) in &builder.fw_cfg {
+        list.pair("-fw_cfg", format!("name={},string={}", escape(name), escape(value)));
+    }
+    if builder.on_reboot == OnReboot::Exit {
+        list.one("-no-reboot");
+    }
+    match &builder.console {
+        Console::Captured { .. } => list.pair("-chardev", "stdio,id=console,signal=off"),
+        Console::Terminal => list
+            .pair("-chardev", "stdio,id=console,mux=on,signal=off")
+            .pair("-mon", "chardev=console,mode=readline"),
+    };
+    list.pair("-serial", "chardev:console");
+    list.0
+}
+
+fn network(list: &mut List, builder: &Builder, tap: &str) {
+    list.pair("-netdev", format!("tap,id=net,ifname={tap},script=no,downscript=no"));
+    let model = match builder.nic {
+        NicModel::Virtio => "virtio-net-pci",
+        NicModel::E1000e => "e1000e",
+    };
+    let rom = match builder.rom {
+        NicRom::None => ",romfile=",
+        NicRom::Ipxe => "",
+    };
+    let order = if builder.boot == Boot::Network { ",bootindex=0" } else { "" };
+    list.pair("-device", format!("{model},netdev=net,mac={}{rom}{order}", builder.mac));
+}
+
+fn boot(list: &mut List, builder: &Builder, files: &Files) {
+    if let Boot::Kernel { kernel, initrd, cmdline } = &builder.boot {
+        list.pair("-kernel", kernel).pair("-initrd", initrd).pair("-append", cmdline);
+    }
+    if let Some(esp) = &files.esp {
+        list.with_path("-drive", "if=none,id=esp,format=raw,readonly=on,file=fat:", esp, "");
+        list.pair("-device", "virtio-blk-pci,drive=esp,bootindex=0");
+    }
+}
+
+/// A comma ends a value in QEMU's options; two are one.
+fn escape(text: &str) -> String {
+    text.replace(',', ",,")
+}
+
+#[derive(Default)]
+struct List(Vec<OsString>);
+
+impl List {
+    fn one(&mut self, option: &str) -> &mut Self {
+        self.0.push(option.into());
+        self
+    }
+
+    fn pair(&mut self, option: &str, value: impl Into<OsString>) -> &mut Self {
+        self.0.extend([option.into(), value.into()]);
+        self
+    }
+
+    fn with_path(&mut self, option: &str, before: &str, path: &Path, after: &str) -> &mut Self {
+        let mut value = before.as_bytes().to_vec();
+        for byte in path.as_os_str().as_bytes() {
+            value.push(*byte);
+            if *byte == b',' {
+                value.push(b',');
+            }
+        }
+        value.extend(after.as_bytes());
+        self.pair(option, OsString::from_vec(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Firmware, mac};
+    use super::*;
+
+    fn line(builder: &Builder) -> String {
+        let files = Files {
+            tap: "tap7".into(),
+            socket: "/run/a,b/qmp".into(),
+            ovmf: Some(Ovmf { code: "/o/code".into(), variables: "/t/variables".into() }),
+            esp: None,
+        };
+        let words = arguments(builder, &files);
+        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_uefi_machine_boots_from_the_network_without_ipxe_in_its_card() {
+        let line = line(&Builder::new(Firmware::Uefi).fw_cfg("opt/org.tianocore/IPv4PXESupport", "n"));
+        let card = format!("virtio-net-pci,netdev=net,mac={},romfile=,bootindex=0", mac(1));
+        assert!(line.contains(&card), "{line}");
+        assert!(line.contains("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n"), "{line}");
+        assert!(line.contains("pflash,unit=0,format=raw,readonly=on,file=/o/code"), "{line}");
+    }
+
+    #[test]
+    fn a_comma_in_a_path_does_not_end_the_option() {
+        assert!(line(&Builder::new(Firmware::Bios)).contains("unix:/run/a,,b/qmp,server=on"));
+    }
+}
