@@ -1,6 +1,6 @@
 //! Boot protocols without sockets: packets and times in, packets and events out.
 //!
-//! - [`dhcp`]: the DHCPv4 message, a server for proxyDHCP and leases, a
+//! - [`dhcp`]: the DHCPv4 message, a [server](dhcp::server) for proxyDHCP and leases, a
 //!   [client](dhcp::client) for the agent.
 
 //! - [`ipxe`]: the boot script for the machine that asks.

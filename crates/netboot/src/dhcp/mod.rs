@@ -7,6 +7,7 @@ pub mod client;
 pub mod ipxe_option;
 mod options;
 pub mod packet;
+pub mod server;
 
 pub use options::Options;
 pub use packet::{MessageType, Op, Packet, PacketError};
