@@ -1,1 +1,73 @@
-//! placeholder
+//! The download engine: takes the chunks of a file from whoever has them, checks each before it is
+//! stored.
+//!
+//! # The way through it
+//!
+//! [`fetch()`] is given a verified root manifest, [sources](Source) and a [`Store`]:
+//!
+//! 1. The [scheduler](schedule), a state machine without I/O or clock, says which source is asked for
+//!    which run of chunks, and when a source that failed is asked again.
+//! 2. A [`Source`] gives a stream of bytes: [`HttpSource`] by Range over a [`Client`] with its own
+//!    [resolver](dns), [`FileSource`] from this machine.
+//! 3. A worker thread takes the SHA-256 of each chunk as it is complete, and only a right one is written
+//!    to its place in the [`Store`]. Chunks of zeros are neither asked for nor written.
+//!
+//! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
+//! [`fetch_file`] for a plain file with or without a digest.
+//!
+//! Every failure of a source carries its evidence ([`Failure`]): URL, address, byte, status, DNS answers,
+//! errno. An [`Error`] that ends a download lists the last failure of each source.
+//!
+//! All of it runs on a tokio runtime of any flavour; one thread is enough.
+//!
+//! ```no_run
+//! # use std::{path::Path, sync::Arc};
+//! # use bootwright_fetch::*;
+//! # async fn example(pin: bootwright_image::Pin) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(dns::Resolver::from_system(), &Trust::default(), Timeouts::default())?;
+//! let client = Arc::new(client);
+//! let root_json = url::Url::parse("http://10.0.0.1/images/worker/root.json")?;
+//! let retry = RetryPolicy::default();
+//! let small = get_small(&client, &root_json, bootwright_image::MAX_MANIFEST, retry, &mut |_| ()).await?;
+//! let manifest = pin.verify(&small.bytes)?;
+//!
+//! let mirror = HttpSource::new(client, small.url.join(&manifest.file)?, Some(manifest.size));
+//! let store = Arc::new(FileStore::in_place(Path::new("/run/bootwright/root.img"))?);
+//! let sources: [Arc<dyn Source>; 1] = [Arc::new(mirror)];
+//! fetch(&manifest, &sources, store, &Options::default(), &mut |notice| {
+//!     if let Notice::Progress(progress) = notice {
+//!         eprint!("\r{} of {} bytes", progress.stored, progress.total);
+//!     }
+//! })
+//! .await?;
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod dns;
+mod error;
+mod fetch;
+mod http;
+mod options;
+mod piece;
+mod retry;
+pub mod schedule;
+mod small;
+mod source;
+mod store;
+mod verify;
+mod whole;
+
+pub use error::{BadChunk, Cause, Error, Failure, Fault, explain};
+pub use fetch::{Complete, fetch};
+pub use http::{
+    ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, MAX_REDIRECTS, STALL_TIMEOUT, Timeouts, Trust, TrustError,
+};
+pub use options::{BAD_CHUNK_LIMIT, BAD_SOURCE_LIMIT, IN_FLIGHT, Notice, Observer, Options, Progress, SPAN};
+pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, RetryPolicy};
+pub use small::{Small, get_small, post_json};
+pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source};
+pub use store::{FileStore, Store};
+pub use whole::{FileComplete, FileOptions, fetch_file};

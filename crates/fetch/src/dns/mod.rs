@@ -1,0 +1,215 @@
+//! A stub resolver (RFC 1035): asks the servers that DHCP or `/etc/resolv.conf` named.
+//!
+//! A static program cannot use getaddrinfo, which loads its modules at run time, and PID 1 of an initrd
+//! has no other resolver. A and AAAA are asked at once, over UDP, and over TCP when an answer is cut.
+//!
+//! Not supported: DNSSEC, caching (every connection that is kept open is its own cache), mDNS, the
+//! `options` of resolv.conf.
+
+mod config;
+mod message;
+mod wire;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+pub use config::Hosts;
+use message::{Answer, Kind};
+
+/// How long one server may take for one answer.
+pub const SERVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often the whole list of servers is gone through: a UDP packet may get lost.
+pub const ROUNDS: u32 = 2;
+
+/// Servers that are asked; more in a lease only make a dead name slower. resolv.conf(5) takes 3.
+pub const MAX_SERVERS: usize = 4;
+
+/// Search domains that are tried, as in resolv.conf(5).
+pub const MAX_SEARCH: usize = 6;
+
+/// The port of DNS.
+pub const PORT: u16 = 53;
+
+/// Why a name has no address.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be a host name.
+    #[error("{0:?} is not a host name")]
+    Name(String),
+    /// Nobody to ask.
+    #[error("{0} cannot be looked up: no DNS server is known")]
+    NoServer(String),
+    /// Asked, and what each server said.
+    #[error("{name}: {}", list(.evidence))]
+    Failed {
+        /// The name as it was given.
+        name: String,
+        /// Every question that was asked and how it ended.
+        evidence: Vec<Evidence>,
+    },
+}
+
+/// One question to one server.
+#[derive(Debug)]
+pub struct Evidence {
+    /// The server.
+    pub server: SocketAddr,
+    /// The full name that was asked for.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a question ended without an address.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The server says so (RFC 1035 section 4.1.1): `NXDOMAIN`, `SERVFAIL`, `REFUSED`, …
+    Rcode(&'static str),
+    /// The name is there, without an address.
+    NoAddress,
+    /// No answer in [`SERVER_TIMEOUT`].
+    Timeout,
+    /// The question did not get out or the answer not in.
+    Io(io::Error),
+    /// The answer is no DNS message.
+    Malformed(String),
+}
+
+fn list(evidence: &[Evidence]) -> String {
+    let each = evidence.iter().map(|e| {
+        let outcome = match &e.outcome {
+            Outcome::Rcode(rcode) => (*rcode).to_owned(),
+            Outcome::NoAddress => "no address of that name".to_owned(),
+            Outcome::Timeout => format!("no answer in {} s", SERVER_TIMEOUT.as_secs()),
+            Outcome::Io(error) => error.to_string(),
+            Outcome::Malformed(why) => format!("malformed answer ({why})"),
+        };
+        format!("{} asked for {}: {outcome}", e.server, e.name)
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Finds the addresses of names.
+#[derive(Debug, Clone, Default)]
+pub struct Resolver {
+    servers: Vec<SocketAddr>,
+    search: Vec<String>,
+    hosts: Hosts,
+}
+
+impl Resolver {
+    /// Asks `servers` in this order; a name without a dot is first tried in the `search` domains.
+    pub fn new(servers: &[IpAddr], search: &[String]) -> Self {
+        let servers = servers.iter().map(|address| SocketAddr::new(*address, PORT)).collect::<Vec<_>>();
+        Self::at_ports(&servers, search)
+    }
+
+    /// As [`Resolver::new`], for servers at other ports than 53.
+    pub fn at_ports(servers: &[SocketAddr], search: &[String]) -> Self {
+        let servers = servers.iter().take(MAX_SERVERS).copied().collect();
+        let search = search.iter().take(MAX_SEARCH).map(|d| d.trim_matches('.').to_owned()).collect();
+        Self { servers, search, hosts: Hosts::default() }
+    }
+
+    /// What this system uses: `/etc/resolv.conf` and `/etc/hosts`.
+    pub fn from_system() -> Self {
+        let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let (servers, search) = config::resolv_conf(&text("/etc/resolv.conf"));
+        let hosts = Hosts::parse(&text("/etc/hosts"));
+        Self { hosts, ..Self::new(&servers, &search) }
+    }
+
+    /// The addresses of `name`, IPv6 first, or that of the address literal that it is.
+    ///
+    /// # Errors
+    /// [`Error`], with every server that was asked.
+    pub async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, Error> {
+        let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        if let Ok(address) = literal.parse() {
+            return Ok(vec![address]);
+        }
+        let known = self.hosts.get(name);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        // RFC 6761 section 6.3: localhost is never asked for.
+        if name.eq_ignore_ascii_case("localhost") {
+            return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+        }
+        if self.servers.is_empty() {
+            return Err(Error::NoServer(name.to_owned()));
+        }
+        let mut evidence = Vec::new();
+        for candidate in self.candidates(name) {
+            let found = self.ask_all(&candidate, &mut evidence).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(Error::Failed { name: name.to_owned(), evidence })
+    }
+
+    /// The full names to try: resolv.conf(5) with `ndots:1`.
+    fn candidates(&self, name: &str) -> Vec<String> {
+        if let Some(absolute) = name.strip_suffix('.') {
+            return vec![absolute.to_owned()];
+        }
+        let searched = self.search.iter().filter(|d| !d.is_empty()).map(|domain| format!("{name}.{domain}"));
+        if name.contains('.') {
+            std::iter::once(name.to_owned()).chain(searched).collect()
+        } else {
+            searched.chain(std::iter::once(name.to_owned())).collect()
+        }
+    }
+
+    /// Asks one server after the other until one knows. A server that says that the name does not exist
+    /// is believed: the others are not asked.
+    async fn ask_all(&self, name: &str, evidence: &mut Vec<Evidence>) -> Result<Vec<IpAddr>, Error> {
+        for _ in 0..ROUNDS {
+            for server in &self.servers {
+                match ask(*server, name).await? {
+                    Ok(addresses) => return Ok(addresses),
+                    Err(outcome) => {
+                        let settled = matches!(outcome, Outcome::Rcode("NXDOMAIN") | Outcome::NoAddress);
+                        evidence.push(Evidence { server: *server, name: name.to_owned(), outcome });
+                        if settled {
+                            return Ok(Vec::new());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Both kinds of address of `name` at one server. One kind is enough.
+async fn ask(server: SocketAddr, name: &str) -> Result<Result<Vec<IpAddr>, Outcome>, Error> {
+    let bad_name = || Error::Name(name.to_owned());
+    let (a, aaaa) = (message::query(name, Kind::A), message::query(name, Kind::Aaaa));
+    let (a, aaaa) = (a.ok_or_else(bad_name)?, aaaa.ok_or_else(bad_name)?);
+    let (v6, v4) = tokio::join!(wire::exchange(server, &aaaa), wire::exchange(server, &a));
+    Ok(combine(v6, v4))
+}
+
+fn combine(v6: Result<Answer, Outcome>, v4: Result<Answer, Outcome>) -> Result<Vec<IpAddr>, Outcome> {
+    let mut addresses = Vec::new();
+    let mut worst = None;
+    for answer in [v6, v4] {
+        match answer {
+            Ok(Answer { rcode: None, addresses: mut found }) => addresses.append(&mut found),
+            Ok(Answer { rcode: Some(rcode), .. }) => worst = Some(Outcome::Rcode(rcode)),
+            Err(outcome) => worst = Some(outcome),
+        }
+    }
+    match worst {
+        _ if !addresses.is_empty() => Ok(addresses),
+        None => Err(Outcome::NoAddress),
+        Some(outcome) => Err(outcome),
+    }
+}
+
+#[cfg(test)]
+mod tests;

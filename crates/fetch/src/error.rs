@@ -1,0 +1,274 @@
+//! What can go wrong, with the evidence.
+//!
+//! A [`Failure`] is one attempt at one source; an [`Error`] ends a download and lists the last failure of
+//! every source.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use bootwright_image::Digest;
+
+use crate::dns;
+
+/// What one source did wrong, when it was last tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{source_name}{}{}", tried(.address), at_byte(.offset))]
+pub struct Failure {
+    /// The URL or path that was asked, after redirects.
+    pub source_name: Box<str>,
+    /// The address that was connected to.
+    pub address: Option<SocketAddr>,
+    /// The byte of the file at which it happened.
+    pub offset: Option<u64>,
+    /// What happened.
+    #[source]
+    pub cause: Cause,
+}
+
+fn tried(address: &Option<SocketAddr>) -> String {
+    address.map(|address| format!(" at {address}")).unwrap_or_default()
+}
+
+fn at_byte(offset: &Option<u64>) -> String {
+    offset.map(|offset| format!(", byte {offset}")).unwrap_or_default()
+}
+
+/// What happened to one attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The host name has no address.
+    #[error("the name does not resolve")]
+    Dns(#[source] dns::Error),
+    /// No connection, at any address of the host.
+    #[error("no connection: {}", connects(.0))]
+    Connect(Vec<(SocketAddr, io::Error)>),
+    /// The TLS handshake failed in a way that another attempt may not.
+    #[error("TLS handshake")]
+    Handshake(#[source] io::Error),
+    /// The server's certificate is not accepted.
+    #[error("the server's certificate is refused: {0}")]
+    Certificate(String),
+    /// The server answered with an error.
+    #[error("HTTP status {status}{}", asks(.retry_after))]
+    Status {
+        /// The status code.
+        status: u16,
+        /// The server's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// Redirects that lead nowhere.
+    #[error("redirect to {to}: {why}")]
+    Redirect {
+        /// Where the last one pointed.
+        to: String,
+        /// Why it is not followed.
+        why: &'static str,
+    },
+    /// The answer contradicts the request or itself.
+    #[error("wrong answer: {0}")]
+    Answer(String),
+    /// The server has another file than the one wanted.
+    #[error("the file has {found} bytes there, wanted are {wanted}")]
+    Size {
+        /// Bytes wanted.
+        wanted: u64,
+        /// Bytes that the server says it has.
+        found: u64,
+    },
+    /// The file was exchanged while it was being fetched.
+    #[error("the file changed during the download: its ETag was {before}, now it is {now}")]
+    Changed {
+        /// ETag at the first request.
+        before: String,
+        /// ETag of this answer, or what stands for it.
+        now: String,
+    },
+    /// The connection ended before all bytes were there.
+    #[error("the connection ended {missing} bytes early")]
+    Truncated {
+        /// Bytes that did not come.
+        missing: u64,
+    },
+    /// The connection broke.
+    #[error("the connection broke")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No byte came for a while.
+    #[error("no byte for {} s", .0.as_secs_f32())]
+    Stalled(Duration),
+    /// Reading a local file.
+    #[error("reading failed")]
+    Io(#[source] io::Error),
+    /// A URL that cannot be asked.
+    #[error("this URL cannot be fetched: {0}")]
+    Url(String),
+    /// The bytes are not those of the manifest.
+    #[error("{0}")]
+    Corrupt(Box<BadChunk>),
+}
+
+/// A chunk whose digest is not the manifest's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("chunk {index} (bytes {} to {}) is {found}, the manifest says {expected}", .range.start, .range.end)]
+pub struct BadChunk {
+    /// Its index, from 0.
+    pub index: u32,
+    /// Its bytes in the file.
+    pub range: Range<u64>,
+    /// The digest in the manifest.
+    pub expected: Digest,
+    /// The digest of what came.
+    pub found: Digest,
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Time may heal it.
+    Transient {
+        /// The server asks to be left alone that long.
+        retry_after: Option<Duration>,
+    },
+    /// It will be the same next time.
+    Permanent,
+}
+
+impl Cause {
+    /// Whether trying again can help.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Status { status: 408 | 425 | 429 | 500.., retry_after } => {
+                Fault::Transient { retry_after: *retry_after }
+            }
+            Self::Status { .. }
+            | Self::Certificate(_)
+            | Self::Redirect { .. }
+            | Self::Size { .. }
+            | Self::Url(_)
+            | Self::Io(_) => Fault::Permanent,
+            _ => Fault::Transient { retry_after: None },
+        }
+    }
+}
+
+fn connects(attempts: &[(SocketAddr, io::Error)]) -> String {
+    let each: Vec<_> = attempts.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    each.join(", ")
+}
+
+fn asks(retry_after: &Option<Duration>) -> String {
+    retry_after.map(|wait| format!(", asks to come back in {} s", wait.as_secs())).unwrap_or_default()
+}
+
+/// Why a download ended without its file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No source was given.
+    #[error("there is no source to fetch from")]
+    NoSource,
+    /// Every source was tried as often as allowed.
+    #[error("{what} could not be fetched: {stored} of {total} bytes are there{}", list(.failures))]
+    Exhausted {
+        /// The file's name.
+        what: String,
+        /// Bytes that are verified and stored.
+        stored: u64,
+        /// Bytes of the file.
+        total: u64,
+        /// The last failure of each source.
+        failures: Vec<Failure>,
+    },
+    /// No source has the chunk that the manifest names.
+    #[error("{what} is damaged at every source{}", list(.failures))]
+    Corrupt {
+        /// The file's name.
+        what: String,
+        /// Who sent what.
+        failures: Vec<Failure>,
+    },
+    /// One transfer was tried as often as allowed.
+    #[error("giving up after {attempts} attempts")]
+    Transfer {
+        /// How often it failed in a row.
+        attempts: u32,
+        /// The last failure.
+        #[source]
+        failure: Box<Failure>,
+    },
+    /// The whole file has another digest.
+    #[error("{url} is {found}, wanted is {expected}")]
+    Digest {
+        /// What was fetched.
+        url: String,
+        /// The digest wanted.
+        expected: Digest,
+        /// The digest of what came.
+        found: Digest,
+    },
+    /// More bytes than the caller allows.
+    #[error("{url} has {} bytes, more than the {limit} allowed", size_or_more(.size))]
+    TooLarge {
+        /// What was fetched.
+        url: String,
+        /// Its size, when the server says it before sending.
+        size: Option<u64>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The store does not take the bytes: the disk or the memory is full, or broken.
+    #[error("storing {what} failed at byte {offset}")]
+    Store {
+        /// The store's name.
+        what: String,
+        /// Where in the file.
+        offset: u64,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread of the program died: a fault in bootwright itself.
+    #[error("a worker of the download died: {0}")]
+    Worker(String),
+}
+
+fn size_or_more(size: &Option<u64>) -> String {
+    size.map_or_else(|| "too many".to_owned(), |size| size.to_string())
+}
+
+fn list(failures: &[Failure]) -> String {
+    failures.iter().map(|failure| format!("\n  {}", explain(failure))).collect()
+}
+
+/// An error and all its causes on one line.
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // A formatter for String never fails.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl Failure {
+    /// A failure before any address or byte is known.
+    pub(crate) fn of(source_name: impl Into<Box<str>>, cause: Cause) -> Self {
+        Self { source_name: source_name.into(), address: None, offset: None, cause }
+    }
+
+    /// Whether trying again can help.
+    pub fn fault(&self) -> Fault {
+        self.cause.fault()
+    }
+
+    /// The failure and all its causes on one line.
+    pub fn explain(&self) -> String {
+        // `source` of the trait, not the field of another name.
+        debug_assert!(self.source().is_some());
+        explain(self)
+    }
+}

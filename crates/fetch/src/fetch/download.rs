@@ -1,0 +1,245 @@
+//! The driver of a download.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootwright_image::Digest;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::request::{Report, Request, What};
+use crate::error::{BadChunk, Cause, Error, Failure};
+use crate::options::{Notice, Observer, Options, Progress};
+use crate::schedule::{Action, Defeat, Event, Policy, RequestId, Scheduler, SourceId, SourceInfo};
+use crate::source::Source;
+use crate::store::Store;
+use crate::verify::{Layout, Verdict, verify, workers};
+
+/// Reports that may wait for the driver. Each may hold a chunk: few, so that memory stays bounded.
+const REPORTS: usize = 1;
+
+/// Everything that a running download knows, but for the scheduler.
+pub(super) struct Download<'a> {
+    what: &'a str,
+    layout: Arc<Layout>,
+    store: Arc<dyn Store>,
+    sources: &'a [Arc<dyn Source>],
+    observe: Observer<'a>,
+    started: Instant,
+    progress: Progress,
+    by_source: Vec<u64>,
+    refused: u32,
+    running: BTreeMap<RequestId, Running>,
+    /// The last failure of each source.
+    failures: BTreeMap<SourceId, Failure>,
+    /// Who sent a chunk damaged that is still missing.
+    damaged: BTreeMap<u32, Vec<Failure>>,
+}
+
+/// A request in flight.
+#[derive(Clone, Copy)]
+struct Running {
+    source: SourceId,
+    address: Option<SocketAddr>,
+}
+
+/// A chunk that a worker has looked at.
+struct Judged {
+    chunk: u32,
+    from: Running,
+    verdict: Verdict,
+}
+
+impl<'a> Download<'a> {
+    pub(super) fn new(
+        what: &'a str,
+        layout: Arc<Layout>,
+        store: Arc<dyn Store>,
+        sources: &'a [Arc<dyn Source>],
+        observe: Observer<'a>,
+    ) -> Self {
+        Self {
+            what,
+            progress: Progress { total: layout.size, ..Progress::default() },
+            layout,
+            store,
+            sources,
+            observe,
+            started: Instant::now(),
+            by_source: vec![0; sources.len()],
+            refused: 0,
+            running: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn result(self) -> (Progress, Vec<u64>, u32) {
+        (self.progress, self.by_source, self.refused)
+    }
+
+    /// Runs until all chunks are stored; `there` says which are so from the beginning.
+    pub(super) async fn run(&mut self, there: &[bool], options: &Options) -> Result<(), Error> {
+        self.progress.kept = self.bytes_of(there);
+        self.progress.stored = self.progress.kept;
+        let mut scheduler = self.scheduler(there, options);
+        let (reports, mut inbox) = mpsc::channel(REPORTS);
+        let mut tasks = JoinSet::new();
+        let mut judges = JoinSet::new();
+        loop {
+            let wake = match scheduler.poll(self.now()) {
+                Action::Complete => return Ok(()),
+                Action::Defeat(defeat) => return Err(self.defeated(defeat)),
+                Action::Wait(wake) => wake,
+                Action::Request { request: id, source, span } => {
+                    let Some(from) = self.sources.get(source.0).cloned() else { continue };
+                    self.running.insert(id, Running { source, address: None });
+                    let (layout, reports) = (self.layout.clone(), reports.clone());
+                    let request = Request { id, source: from, span, layout, stall: options.stall, reports };
+                    tasks.spawn(request.run());
+                    continue;
+                }
+            };
+            tokio::select! {
+                Some(judged) = judges.join_next() => self.judged(&mut scheduler, alive(judged)?)?,
+                Some(report) = inbox.recv(), if judges.len() < workers() => {
+                    self.reported(&mut scheduler, report, &mut judges);
+                }
+                Some(ended) = tasks.join_next() => alive(ended)?,
+                () = sleep_until(self.started + wake.unwrap_or_default()), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn scheduler(&self, there: &[bool], options: &Options) -> Scheduler {
+        let policy = Policy {
+            retry: options.retry,
+            span: self.layout.chunks_in(options.span),
+            in_flight: options.in_flight,
+            bad_chunk_limit: options.bad_chunk_limit,
+            bad_source_limit: options.bad_source_limit,
+        };
+        let infos = self.sources.iter().map(|source| SourceInfo { priority: source.priority() });
+        let infos: Vec<_> = infos.collect();
+        Scheduler::new(policy, there, &infos, fastrand::u64(..))
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn reported(&mut self, scheduler: &mut Scheduler, report: Report, judges: &mut JoinSet<Judged>) {
+        let Report { request, what } = report;
+        let Some(running) = self.running.get_mut(&request) else { return };
+        match what {
+            What::Answered { ranges, address } => {
+                running.address = address;
+                scheduler.handle(self.now(), Event::Answered { request, ranges });
+            }
+            What::Chunk { chunk, pieces } => {
+                let from = *running;
+                if scheduler.wants(request, chunk) {
+                    scheduler.handle(self.now(), Event::Arrived { request, chunk });
+                    self.judge(chunk, from, pieces, judges);
+                }
+            }
+            What::Ended(failure) => {
+                let source = running.source;
+                self.running.remove(&request);
+                let fault = failure.as_ref().map(Failure::fault);
+                scheduler.handle(self.now(), Event::Ended { request, fault });
+                if let Some(failure) = failure {
+                    self.failed(scheduler, source, failure);
+                }
+            }
+        }
+    }
+
+    /// Hands a chunk to a worker thread.
+    fn judge(&self, chunk: u32, from: Running, pieces: Vec<Bytes>, judges: &mut JoinSet<Judged>) {
+        let (layout, store) = (self.layout.clone(), self.store.clone());
+        judges.spawn_blocking(move || {
+            let verdict = verify(&layout, chunk, &pieces, &*store);
+            Judged { chunk, from, verdict }
+        });
+    }
+
+    fn judged(&mut self, scheduler: &mut Scheduler, judged: Judged) -> Result<(), Error> {
+        let Judged { chunk, from, verdict } = judged;
+        let range = self.layout.range(chunk);
+        match verdict {
+            Verdict::Stored => {
+                let length = range.end - range.start;
+                self.progress.stored += length;
+                if let Some(bytes) = self.by_source.get_mut(from.source.0) {
+                    *bytes += length;
+                }
+                self.damaged.remove(&chunk);
+                scheduler.handle(self.now(), Event::Stored { chunk });
+                (self.observe)(Notice::Progress(self.progress));
+            }
+            Verdict::Refused(found) => {
+                self.refused += 1;
+                scheduler.handle(self.now(), Event::Refused { chunk });
+                let failure = self.damaged(chunk, from, found);
+                let retry_in = scheduler.retry_in(self.now(), from.source);
+                (self.observe)(Notice::Failed { failure: &failure, retry_in });
+                self.damaged.entry(chunk).or_default().push(failure);
+            }
+            Verdict::Store(source) => return Err(self.store_error(range.start, source)),
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, scheduler: &Scheduler, source: SourceId, failure: Failure) {
+        let retry_in = scheduler.retry_in(self.now(), source);
+        (self.observe)(Notice::Failed { failure: &failure, retry_in });
+        self.failures.insert(source, failure);
+    }
+
+    fn damaged(&self, index: u32, from: Running, found: Digest) -> Failure {
+        let range = self.layout.range(index);
+        let name = self.sources.get(from.source.0).map_or("", |source| source.name());
+        // The layout has a digest for every chunk it has a range for.
+        let expected = self.layout.digest(index).unwrap_or(found);
+        Failure {
+            source_name: name.into(),
+            address: from.address,
+            offset: Some(range.start),
+            cause: Cause::Corrupt(Box::new(BadChunk { index, range, expected, found })),
+        }
+    }
+
+    fn defeated(&mut self, defeat: Defeat) -> Error {
+        let what = self.what.to_owned();
+        match defeat {
+            Defeat::BadChunk(chunk) => {
+                Error::Corrupt { what, failures: self.damaged.remove(&chunk).unwrap_or_default() }
+            }
+            Defeat::Exhausted => Error::Exhausted {
+                what,
+                stored: self.progress.stored,
+                total: self.progress.total,
+                failures: std::mem::take(&mut self.failures).into_values().collect(),
+            },
+        }
+    }
+
+    fn store_error(&self, offset: u64, source: io::Error) -> Error {
+        Error::Store { what: self.store.name().to_owned(), offset, source }
+    }
+
+    fn bytes_of(&self, there: &[bool]) -> u64 {
+        let ranges = (0..).zip(there).filter(|(_, there)| **there).map(|(chunk, _)| self.layout.range(chunk));
+        ranges.map(|range| range.end - range.start).sum()
+    }
+}
+
+fn alive<T>(joined: Result<T, JoinError>) -> Result<T, Error> {
+    joined.map_err(|died| Error::Worker(died.to_string()))
+}

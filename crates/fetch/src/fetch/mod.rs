@@ -1,0 +1,77 @@
+//! A file in chunks, from many sources, into a store.
+//!
+//! 1. [`resume`] verifies what an earlier attempt left in the store.
+//! 2. [`download`] carries out what the [scheduler](crate::schedule) says and tells it what happened.
+//! 3. Each [`request`] is a task that cuts its stream into chunks.
+//! 4. Each chunk goes to a worker thread that [verifies](crate::verify) and stores it. When too many are
+//!    under way, no more are taken from the tasks, and TCP slows the senders down.
+
+mod download;
+mod request;
+mod resume;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootwright_image::{RootManifest, Verified};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::options::{Observer, Options, Progress};
+use crate::source::Source;
+use crate::store::Store;
+use crate::verify::Layout;
+use download::Download;
+
+/// A download that has ended well: every byte in the store is what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complete {
+    /// The size, and how much of it nobody had to send.
+    pub progress: Progress,
+    /// Verified bytes from each source, in the order of the sources.
+    pub by_source: Vec<u64>,
+    /// Chunks that came damaged.
+    pub refused: u32,
+    /// How long it took, resuming included.
+    pub took: Duration,
+}
+
+/// Fetches the root that `manifest` describes from `sources` into `store`.
+///
+/// Chunks that the store holds already are verified and kept. A source that fails is tried again as
+/// [`Options::retry`] says; a download that moves is never broken off, however slow it is.
+///
+/// # Errors
+/// [`Error::Exhausted`], [`Error::Corrupt`], [`Error::Store`], [`Error::NoSource`]. The store keeps what
+/// was verified, so that a later call goes on from there.
+pub async fn fetch(
+    manifest: &Verified<RootManifest>,
+    sources: &[Arc<dyn Source>],
+    store: Arc<dyn Store>,
+    options: &Options,
+    observe: Observer<'_>,
+) -> Result<Complete, Error> {
+    if sources.is_empty() {
+        return Err(Error::NoSource);
+    }
+    let started = Instant::now();
+    let layout = Arc::new(Layout::new(manifest.size, &manifest.chunks));
+    let there = resume::look(&layout, &store, observe).await?;
+    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, observe);
+    download.run(&there, options).await?;
+    let (progress, by_source, refused) = download.result();
+    let name = store.name().to_owned();
+    blocking(move || store.complete()).await?.map_err(|source| Error::Store {
+        what: name,
+        offset: progress.total,
+        source,
+    })?;
+    Ok(Complete { progress, by_source, refused, took: started.elapsed() })
+}
+
+/// Runs what may wait for a disk on a worker thread.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|died| Error::Worker(died.to_string()))
+}

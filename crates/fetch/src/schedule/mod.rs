@@ -1,0 +1,385 @@
+//! Which chunk is asked of whom, and when: a state machine without I/O.
+//!
+//! The [`Scheduler`] is told what happened ([`Event`]) and asked what to do ([`Scheduler::poll`]). It
+//! reads no clock: the time, counted from any fixed moment, is an argument. So the same code runs a real
+//! download, a property test and a simulation of a whole fleet, and a seed makes it repeatable.
+//!
+//! A request asks one source for a *span*: a run of chunks that nobody else is fetching, in file order.
+//! A chunk goes from missing to requested to arrived to stored; whatever goes wrong makes it missing
+//! again, so that each chunk is stored exactly once.
+//!
+//! Rules, in the order in which they decide:
+//!
+//! 1. Sources of a lower [priority](SourceInfo::priority) number are asked first; others only when none
+//!    of those can take work: all are waiting, dropped, or have sent the very chunk damaged.
+//! 2. Until a source has answered once since its last failure, one request is enough to try it.
+//! 3. A source that ignores ranges sends everything from the start: it gets one request for all.
+//! 4. A source that fails waits ([`Backoff`](crate::Backoff)); without a good chunk in between it is
+//!    dropped after [`Retries`](crate::Retries).
+//! 5. A damaged chunk is asked of another source. When the only sources left have damaged it
+//!    [`Policy::bad_chunk_limit`] times, the download has failed. A source that damages many chunks is
+//!    dropped as long as it is not the last.
+
+mod lane;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::error::Fault;
+use crate::retry::RetryPolicy;
+use lane::{Lane, Standing};
+
+/// A source, by its place in the list given to [`Scheduler::new`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub usize);
+
+/// One request to one source; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a source does with a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranges {
+    /// It sends the range alone.
+    Honoured,
+    /// It sends everything from the start.
+    Ignored,
+}
+
+/// What the scheduler knows of a source from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// The lowest number is asked first.
+    pub priority: u8,
+}
+
+/// The limits of the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// When a source is tried again.
+    pub retry: RetryPolicy,
+    /// Most chunks in one request, at least 1.
+    pub span: u32,
+    /// Most requests at one source at a time, at least 1.
+    pub in_flight: u32,
+    /// So often may a chunk come damaged from sources that are the only ones left.
+    pub bad_chunk_limit: u32,
+    /// A source that has sent so many chunks damaged is dropped, if it is not the only one left.
+    pub bad_source_limit: u32,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The source's answer began.
+    Answered {
+        /// To which request.
+        request: RequestId,
+        /// Whether it sends what was asked for.
+        ranges: Ranges,
+    },
+    /// All bytes of a chunk are here and are being verified. Tell it only of a chunk that
+    /// [`Scheduler::wants`].
+    Arrived {
+        /// By which request.
+        request: RequestId,
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// An arrived chunk has the right digest and is in its place.
+    Stored {
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// An arrived chunk has a wrong digest.
+    Refused {
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// The request is over.
+    Ended {
+        /// Which one.
+        request: RequestId,
+        /// Why it ended early; `None` when the source sent all it was asked for.
+        fault: Option<Fault>,
+    },
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Ask `source` for the chunks of `span`.
+    Request {
+        /// The name of the new request.
+        request: RequestId,
+        /// Whom to ask.
+        source: SourceId,
+        /// Which chunks.
+        span: Range<u32>,
+    },
+    /// Nothing until the next event or, when given, that time.
+    Wait(Option<Duration>),
+    /// All chunks are stored.
+    Complete,
+    /// It cannot be done.
+    Defeat(Defeat),
+}
+
+/// Why it cannot be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defeat {
+    /// All sources have been dropped.
+    Exhausted,
+    /// This chunk comes damaged from everybody.
+    BadChunk(u32),
+}
+
+/// Where a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    Missing,
+    Requested(RequestId),
+    Arrived(SourceId),
+    Stored,
+}
+
+struct Request {
+    source: SourceId,
+    span: Range<u32>,
+    /// The lane's count of failures when the request began, see [`Lane::epoch`].
+    epoch: u32,
+}
+
+/// The state of one download.
+pub struct Scheduler {
+    policy: Policy,
+    random: fastrand::Rng,
+    chunks: Vec<Chunk>,
+    /// Chunks that are not stored yet.
+    left: usize,
+    /// No chunk before this one is missing.
+    cursor: u32,
+    lanes: Vec<Lane>,
+    requests: BTreeMap<RequestId, Request>,
+    next_request: u64,
+    /// Who has sent a chunk damaged, in order.
+    bad: BTreeMap<u32, Vec<SourceId>>,
+    defeat: Option<Defeat>,
+}
+
+impl Scheduler {
+    /// For a file of which `stored[i]` says whether chunk `i` is there already. The same `seed` and the
+    /// same events give the same actions.
+    pub fn new(policy: Policy, stored: &[bool], sources: &[SourceInfo], seed: u64) -> Self {
+        let chunks = stored.iter().map(|stored| if *stored { Chunk::Stored } else { Chunk::Missing });
+        Self {
+            policy,
+            random: fastrand::Rng::with_seed(seed),
+            chunks: chunks.collect(),
+            left: stored.iter().filter(|stored| !**stored).count(),
+            cursor: 0,
+            lanes: sources.iter().map(|source| Lane::new(source.priority)).collect(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            bad: BTreeMap::new(),
+            defeat: None,
+        }
+    }
+
+    /// Whether `request` is the one that shall deliver `chunk`. A source that ignores ranges sends chunks
+    /// that nobody wants: they are let go by.
+    pub fn wants(&self, request: RequestId, chunk: u32) -> bool {
+        self.chunk(chunk) == Some(Chunk::Requested(request))
+    }
+
+    /// How long after `now` it is before `source` may be asked again; `None` when it has been dropped.
+    pub fn retry_in(&self, now: Duration, source: SourceId) -> Option<Duration> {
+        match self.lanes.get(source.0)?.standing {
+            Standing::Ready => Some(Duration::ZERO),
+            Standing::Waiting(until) => Some(until.saturating_sub(now)),
+            Standing::Dropped => None,
+        }
+    }
+
+    /// Takes in what happened at `now`. Events of requests or chunks that the scheduler has no reason to
+    /// expect change nothing.
+    pub fn handle(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Answered { request, ranges } => self.answered(request, ranges),
+            Event::Arrived { request, chunk } => self.arrived(request, chunk),
+            Event::Stored { chunk } => self.stored(chunk),
+            Event::Refused { chunk } => self.refused(chunk),
+            Event::Ended { request, fault } => self.ended(now, request, fault),
+        }
+    }
+
+    /// What to do at `now`. Ask until it says [`Action::Wait`].
+    pub fn poll(&mut self, now: Duration) -> Action {
+        if self.left == 0 {
+            return Action::Complete;
+        }
+        if let Some(defeat) = self.defeat {
+            return Action::Defeat(defeat);
+        }
+        self.lanes.iter_mut().for_each(|lane| lane.wake(now));
+        if let Some((source, span)) = self.choose() {
+            return self.request(source, span);
+        }
+        let idle = self.requests.is_empty() && !self.chunks.iter().any(|c| matches!(c, Chunk::Arrived(_)));
+        let wake = self.lanes.iter().filter_map(Lane::wakes_at).min();
+        if idle && wake.is_none() {
+            self.defeat = Some(Defeat::Exhausted);
+            return Action::Defeat(Defeat::Exhausted);
+        }
+        Action::Wait(wake)
+    }
+
+    fn answered(&mut self, request: RequestId, ranges: Ranges) {
+        let Some(request) = self.requests.get(&request) else { return };
+        if let Some(lane) = self.lanes.get_mut(request.source.0) {
+            lane.ranges = Some(ranges);
+            lane.answered = true;
+        }
+    }
+
+    fn arrived(&mut self, request: RequestId, chunk: u32) {
+        if !self.wants(request, chunk) {
+            return;
+        }
+        if let Some(source) = self.requests.get(&request).map(|request| request.source) {
+            self.set(chunk, Chunk::Arrived(source));
+        }
+    }
+
+    fn stored(&mut self, chunk: u32) {
+        let Some(Chunk::Arrived(source)) = self.chunk(chunk) else { return };
+        self.set(chunk, Chunk::Stored);
+        self.left -= 1;
+        if let Some(lane) = self.lanes.get_mut(source.0) {
+            lane.failures = 0;
+        }
+    }
+
+    fn refused(&mut self, chunk: u32) {
+        let Some(Chunk::Arrived(source)) = self.chunk(chunk) else { return };
+        self.set(chunk, Chunk::Missing);
+        let senders = self.bad.entry(chunk).or_default();
+        senders.push(source);
+        let bad = senders.len() as u64;
+        let others = self.lanes.iter().enumerate().filter(|(at, _)| SourceId(*at) != source);
+        let last = !others.into_iter().any(|(_, lane)| lane.is_alive());
+        if let Some(lane) = self.lanes.get_mut(source.0) {
+            lane.bad += 1;
+            if lane.bad >= self.policy.bad_source_limit && !last {
+                lane.standing = Standing::Dropped;
+            }
+        }
+        if !self.has_fresh_source(chunk) && bad >= u64::from(self.policy.bad_chunk_limit) {
+            self.defeat = Some(Defeat::BadChunk(chunk));
+        }
+    }
+
+    fn ended(&mut self, now: Duration, id: RequestId, fault: Option<Fault>) {
+        let Some(request) = self.requests.remove(&id) else { return };
+        let mut unfinished = false;
+        for chunk in request.span.clone() {
+            if self.chunk(chunk) == Some(Chunk::Requested(id)) {
+                self.set(chunk, Chunk::Missing);
+                unfinished = true;
+            }
+        }
+        let Some(lane) = self.lanes.get_mut(request.source.0) else { return };
+        lane.in_flight -= 1;
+        // A source that says it is done and is not has failed too.
+        let fault = fault.or(unfinished.then_some(Fault::Transient { retry_after: None }));
+        if let Some(fault) = fault {
+            lane.fail(now, fault, request.epoch, &self.policy.retry, &mut self.random);
+        }
+    }
+
+    /// The source that shall be asked next, and for what.
+    fn choose(&mut self) -> Option<(SourceId, Range<u32>)> {
+        self.advance();
+        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
+        order.sort_by_key(|at| self.lanes.get(*at).map(|lane| (lane.priority, lane.in_flight)));
+        let mut busy = None;
+        for at in order {
+            let lane = self.lanes.get(at)?;
+            if busy.is_some_and(|priority| priority < lane.priority) {
+                return None;
+            }
+            let Some(span) = lane.is_ready().then(|| self.span(SourceId(at))).flatten() else { continue };
+            if lane.in_flight < lane.capacity(self.policy.in_flight) {
+                return Some((SourceId(at), span));
+            }
+            busy = Some(lane.priority);
+        }
+        None
+    }
+
+    /// The first run of missing chunks that `source` may send.
+    fn span(&self, source: SourceId) -> Option<Range<u32>> {
+        let end = u32::try_from(self.chunks.len()).ok()?;
+        let open = |chunk: &u32| self.chunk(*chunk) == Some(Chunk::Missing) && self.may_send(source, *chunk);
+        let start = (self.cursor..end).find(open)?;
+        if self.lanes.get(source.0)?.ranges == Some(Ranges::Ignored) {
+            return Some(start..end);
+        }
+        let longest = end.min(start.saturating_add(self.policy.span.max(1)));
+        let stop = (start..longest).find(|chunk| !open(chunk)).unwrap_or(longest);
+        Some(start..stop)
+    }
+
+    /// Whether `source` has not damaged `chunk` yet, or nobody is left who has not.
+    fn may_send(&self, source: SourceId, chunk: u32) -> bool {
+        let damaged = self.bad.get(&chunk).is_some_and(|senders| senders.contains(&source));
+        !damaged || !self.has_fresh_source(chunk)
+    }
+
+    /// Whether a source is left that has not damaged `chunk`.
+    fn has_fresh_source(&self, chunk: u32) -> bool {
+        let senders = self.bad.get(&chunk).map_or(&[][..], Vec::as_slice);
+        let fresh = |(at, lane): (usize, &Lane)| lane.is_alive() && !senders.contains(&SourceId(at));
+        self.lanes.iter().enumerate().any(fresh)
+    }
+
+    fn request(&mut self, source: SourceId, span: Range<u32>) -> Action {
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        for chunk in span.clone() {
+            if self.chunk(chunk) == Some(Chunk::Missing) {
+                self.set(chunk, Chunk::Requested(request));
+            }
+        }
+        let mut epoch = 0;
+        if let Some(lane) = self.lanes.get_mut(source.0) {
+            lane.in_flight += 1;
+            epoch = lane.epoch;
+        }
+        self.requests.insert(request, Request { source, span: span.clone(), epoch });
+        Action::Request { request, source, span }
+    }
+
+    fn chunk(&self, chunk: u32) -> Option<Chunk> {
+        self.chunks.get(chunk as usize).copied()
+    }
+
+    fn set(&mut self, chunk: u32, state: Chunk) {
+        if let Some(slot) = self.chunks.get_mut(chunk as usize) {
+            *slot = state;
+        }
+        if state == Chunk::Missing {
+            self.cursor = self.cursor.min(chunk);
+        }
+    }
+
+    /// Moves the cursor to the first missing chunk.
+    fn advance(&mut self) {
+        while self.chunk(self.cursor).is_some_and(|state| state != Chunk::Missing) {
+            self.cursor += 1;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A sparse file, written in place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom};
+use rustix::io::Errno;
+
+use super::Store;
+
+/// Most buffers in one pwritev(2): IOV_MAX of Linux.
+const IOV_MAX: usize = 1024;
+
+/// Zeros for file systems that cannot punch holes.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// A sparse file that is written in place, by position, without a copy of the bytes in between.
+#[derive(Debug)]
+pub struct FileStore {
+    name: String,
+    file: File,
+    /// Where the file goes when it is complete.
+    rename: Option<(PathBuf, PathBuf)>,
+}
+
+impl FileStore {
+    /// A store that becomes `path` when, and only when, it is complete: until then the bytes lie in
+    /// `path.part`, where the next attempt finds them.
+    ///
+    /// # Errors
+    /// What open(2) says, or [`io::ErrorKind::WouldBlock`] when another process downloads to the same
+    /// path.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let mut store = Self::in_place(&part)?;
+        store.name = path.display().to_string();
+        store.rename = Some((part, path.to_owned()));
+        Ok(store)
+    }
+
+    /// A store that writes straight into `path`, for a tmpfs that nobody looks at before the end.
+    ///
+    /// # Errors
+    /// As [`FileStore::create`].
+    pub fn in_place(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { name: path.display().to_string(), file, rename: None })
+    }
+}
+
+impl Store for FileStore {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn resize(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(size)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn is_hole(&self, range: Range<u64>) -> io::Result<bool> {
+        // The shared file position moves; nothing here depends on it.
+        match rustix::fs::seek(&self.file, SeekFrom::Data(range.start)) {
+            Ok(data) => Ok(data >= range.end),
+            Err(Errno::NXIO) => Ok(true),
+            // A file system without SEEK_DATA: everything has to be looked at.
+            Err(Errno::INVAL) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write_at(&self, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        for pieces in pieces.chunks(IOV_MAX) {
+            let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let mut rest = slices.as_mut_slice();
+            // Drops empty slices at the front, so that a write of nothing is an error below.
+            IoSlice::advance_slices(&mut rest, 0);
+            while !rest.is_empty() {
+                match rustix::io::pwritev(&self.file, rest, offset) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => {
+                        offset += written as u64;
+                        IoSlice::advance_slices(&mut rest, written);
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
+        if self.is_hole(range.clone())? {
+            return Ok(());
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, range.start, range.end - range.start) {
+            Ok(()) => return Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut at = range.start;
+        while at < range.end {
+            let length = (range.end - at).min(ZEROS.len() as u64);
+            self.file.write_all_at(ZEROS.get(..length as usize).unwrap_or(&ZEROS), at)?;
+            at += length;
+        }
+        Ok(())
+    }
+
+    fn complete(&self) -> io::Result<()> {
+        let Some((part, path)) = &self.rename else { return Ok(()) };
+        self.file.sync_all()?;
+        std::fs::rename(part, path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn the_file_appears_under_its_name_only_when_it_is_complete() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("root.img");
+        let store = FileStore::create(&path).unwrap();
+        store.resize(6).unwrap();
+        store.write_at(1, &[Bytes::new(), Bytes::from_static(b"ab"), Bytes::from_static(b"c")]).unwrap();
+        assert!(!path.exists());
+        store.complete().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"\0abc\0\0");
+        assert!(!dir.path().join("root.img.part").exists());
+    }
+
+    #[test]
+    fn two_downloads_to_one_path_do_not_mix() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("root.img");
+        let _first = FileStore::create(&path).unwrap();
+        assert_eq!(FileStore::create(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn zeros_take_no_room_and_replace_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sparse");
+        let store = FileStore::in_place(&path).unwrap();
+        store.resize(8 << 20).unwrap();
+        assert!(store.is_hole(0..8 << 20).unwrap());
+        store.write_at(1 << 20, &[Bytes::from(vec![7; 1 << 20])]).unwrap();
+        assert!(!store.is_hole(0..8 << 20).unwrap());
+        store.write_zeros(0..8 << 20).unwrap();
+        let mut byte = [1];
+        store.read_at(1 << 20, &mut byte).unwrap();
+        assert_eq!(byte, [0]);
+        assert!(std::fs::metadata(&path).unwrap().blocks() < 64);
+    }
+}
