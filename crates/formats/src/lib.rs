@@ -4,6 +4,8 @@
 //! * [`compression`]: the compressed streams that a kernel unpacks, told apart by their magic bytes.
 //! * [`initrd`]: a whole initrd, segment by segment, as the kernel walks it
 //!   (feature `compression`).
+//! * [`pe`]: PE files and the unified kernel image in them, reader and writer.
+//! * [`linux`]: what a kernel says of itself in its first bytes.
 //!
 //! Every reader takes bytes that nobody has vouched for: it streams, checks each length before it uses
 //! it, and names the offset of what it refuses. Nothing here opens a file, prints or knows a network.
@@ -14,3 +16,5 @@ pub mod compression;
 pub mod cpio;
 #[cfg(feature = "compression")]
 pub mod initrd;
+pub mod linux;
+pub mod pe;
