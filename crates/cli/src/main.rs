@@ -4,9 +4,11 @@
 //! [`failure`].
 
 mod complete;
+mod doctor;
 // Verbs come one by one; each uses the kinds it needs.
 #[allow(dead_code)]
 mod failure;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -23,13 +25,17 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Completion(complete::Completion),
+    Doctor(doctor::Doctor),
     Man(complete::Man),
+    Vm(vm::Vm),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Completion(arguments) => arguments.run(),
+        Verb::Doctor(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
+        Verb::Vm(arguments) => arguments.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

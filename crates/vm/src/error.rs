@@ -33,6 +33,12 @@ pub enum Error {
         /// Its standard error.
         said: String,
     },
+    /// Our own server does not run.
+    #[error("bootwright serve does not answer in the machines' network; it said:\n    {said}")]
+    Server {
+        /// Its last lines.
+        said: String,
+    },
     /// A file or pipe failed.
     #[error("{doing}")]
     Io {

@@ -7,6 +7,9 @@
 //! A [`Machine`] is a QEMU on that bridge: [`Builder`](machine::Builder) says what it is made of,
 //! [`Machine::expect`] waits for what its console says.
 //!
+//! [`Server`] is our own server on the bridge, [`Road`] names the ways from it into a machine, and
+//! [`uki::Parts`] is for the road that needs neither.
+//!
 //! The host's own network is never touched, and no privilege is needed.
 
 #![forbid(unsafe_code)]
@@ -14,11 +17,16 @@
 mod error;
 pub mod lab;
 pub mod machine;
-mod service;
+mod road;
+pub mod server;
+pub mod service;
 pub mod transcript;
+pub mod uki;
 
 pub use error::Error;
 pub use lab::Lab;
 pub use machine::Machine;
+pub use road::{NoRoad, Road};
+pub use server::Server;
 pub use service::Service;
 pub use transcript::{NotSeen, Seen, Transcript};

@@ -7,6 +7,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Error, Transcript};
 
+/// Where a copy of what is said goes.
+pub type Copy = Box<dyn io::Write + Send>;
+
 /// A running program with its standard output and error in one transcript. Dropping it kills it.
 #[derive(Debug)]
 pub struct Service {
@@ -15,11 +18,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts `command`, for example one from [`Lab::command`](crate::Lab::command).
+    /// Starts `command`, for example one from [`Lab::command`](crate::Lab::command); `copy` gets what it
+    /// says, as it says it.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be started.
-    pub fn start(command: &mut Command) -> Result<Self, Error> {
+    pub fn start(command: &mut Command, copy: Option<Copy>) -> Result<Self, Error> {
         let name = format!("starting {}", command.get_program().display());
         let (reader, writer) = io::pipe().map_err(Error::io("making a pipe"))?;
         let second = writer.try_clone().map_err(Error::io("making a pipe"))?;
@@ -27,7 +31,7 @@ impl Service {
         // The command keeps the pipe's ends open, and the transcript would never end.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let said = Transcript::default();
-        said.follow(reader, None);
+        said.follow(reader, copy);
         Ok(Self { child: child.map_err(Error::io(name))?, said })
     }
 

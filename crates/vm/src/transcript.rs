@@ -157,10 +157,30 @@ impl Transcript {
         }
     }
 
+    /// Waits for line `number`, counted from 0, to be complete; `None` when the text ends before. A line
+    /// that is no longer kept gives the oldest that is.
+    pub fn line(&self, number: usize) -> Option<Seen> {
+        let mut state = self.lock();
+        loop {
+            if let Some(seen) = state.lines.get(number.saturating_sub(state.dropped)) {
+                return Some(seen.clone());
+            }
+            if state.ended {
+                return None;
+            }
+            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Every line so far that matches, wherever expectations stand.
     pub fn matching(&self, pattern: &Regex) -> Vec<Seen> {
         let state = self.lock();
         state.lines.iter().filter(|seen| pattern.is_match(&seen.line)).cloned().collect()
+    }
+
+    /// Whether no more will come: what is listened to has ended.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     /// The last `count` lines.
@@ -326,6 +346,15 @@ mod tests {
         assert_eq!(console.lock().lines.len(), MAX_LINES);
         let newest = format!("line {}$", MAX_LINES + 9);
         assert!(console.expect(&pattern(&newest), SHORT).is_ok());
+    }
+
+    #[test]
+    fn lines_can_be_followed_to_the_end() {
+        let console = Transcript::default();
+        console.push(b"one\ntwo");
+        console.end();
+        let lines: Vec<_> = (0..).map_while(|number| console.line(number)).map(|seen| seen.line).collect();
+        assert_eq!(lines, ["one", "two"]);
     }
 
     #[test]

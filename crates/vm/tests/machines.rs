@@ -19,6 +19,7 @@ fn a_uefi_machine_boots_a_file_from_its_esp_and_reaches_the_bridge() {
             .args(["--no-daemon", "--port=0", "--conf-file=/dev/null"])
             .args(["--interface=br0", "--dhcp-range=10.77.0.50,10.77.0.60", "--log-dhcp"])
             .arg(format!("--dhcp-leasefile={}", leases.path().display())),
+        None,
     )
     .unwrap();
     let machine = Builder::new(Firmware::Uefi).memory(256).boot(Boot::Esp(IPXE.into())).start(&lab).unwrap();

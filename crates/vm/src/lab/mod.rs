@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn a_killed_service_takes_its_program_with_it() {
         let lab = Lab::new().unwrap();
-        let service = Service::start(lab.command("sh").args(["-c", "echo up; exec sleep 600"])).unwrap();
+        let service =
+            Service::start(lab.command("sh").args(["-c", "echo up; exec sleep 600"]), None).unwrap();
         service.transcript().expect(&Regex::new("up").unwrap(), Duration::from_secs(10)).unwrap();
         service.kill().unwrap();
         assert!(!output(&lab, "cat /proc/[0-9]*/comm || true").contains("sleep"));

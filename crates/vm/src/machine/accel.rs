@@ -77,7 +77,7 @@ fn try_kvm(kernel: &Path) -> Result<Choice, Error> {
         .args(["-serial", "stdio", "-no-reboot", "-append", "console=ttyS0 earlyprintk=serial panic=-1"])
         .arg("-kernel")
         .arg(kernel);
-    let probe = Service::start(&mut command)?;
+    let probe = Service::start(&mut command, None)?;
     let word = probe.transcript().expect(&first_word(), FIRST_BYTE);
     Ok(match word {
         Ok(_) => Choice { accel: Accel::Kvm, why: "a kernel runs under KVM".to_owned() },

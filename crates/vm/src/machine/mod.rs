@@ -231,7 +231,7 @@ impl Builder {
         Ok(Some(esp))
     }
 
-    fn copy(&self) -> Result<Option<Box<dyn io::Write + Send>>, Error> {
+    fn copy(&self) -> Result<Option<service::Copy>, Error> {
         let Console::Captured { copy: Some(path) } = &self.console else { return Ok(None) };
         let file = fs::File::create(path).map_err(Error::io(format!("creating {}", path.display())))?;
         Ok(Some(Box::new(file)))

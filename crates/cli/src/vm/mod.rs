@@ -1,0 +1,224 @@
+mod follow;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bootwright_image::Manifest;
+use bootwright_vm::machine::{self, Accel, Boot, Console, Firmware, OnReboot};
+use bootwright_vm::server::{ByTftp, Dhcp, Server, Serving};
+use bootwright_vm::uki::{Parts, PartsError};
+use bootwright_vm::{Lab, Machine, Road};
+use clap::{Args, ValueEnum};
+use regex_lite::Regex;
+
+use crate::failure::{Failure, Kind, OrFail as _};
+
+/// How long `--expect` waits when `--timeout` does not say: enough for a slow processor under TCG.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Boot an image in virtual machines, in a private network with a server of its own.
+///
+/// Needs no privileges and does not touch the host's network. Without --expect the console of one machine is
+/// this terminal (Ctrl-A X ends the machine).
+///
+/// Example: bootwright vm ./worker --via pxe --firmware bios --expect 'login:'
+#[derive(Args)]
+pub struct Vm {
+    /// The image directory that `bootwright build` made.
+    image: PathBuf,
+    /// How the machine gets to the image [default: http with UEFI, pxe with a BIOS].
+    #[arg(long, value_name = "ROAD")]
+    via: Option<Via>,
+    /// What the machine wakes up in.
+    #[arg(long, value_enum, default_value = "uefi")]
+    firmware: Kindling,
+    /// How many machines boot at once.
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u8).range(1..=200))]
+    count: u8,
+    /// What executes the guest; auto tries the image's kernel under KVM.
+    #[arg(long, value_enum, default_value = "auto")]
+    accel: Acceleration,
+    /// Memory of each machine.
+    #[arg(long, value_name = "MIB", default_value = "2048", value_parser = clap::value_parser!(u32).range(64..))]
+    memory: u32,
+    /// Give up, or end the machines, after this time [default: 300 with --expect, else never].
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Wait until a line of every machine's console matches, and end with success.
+    #[arg(long, value_name = "REGEX")]
+    expect: Option<Regex>,
+    /// More words for the kernel command line; with --via direct only, a UKI seals its own.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    append: Option<String>,
+    /// Write the console to this file; of several machines to FILE.1, FILE.2 and so on.
+    #[arg(long, value_name = "FILE")]
+    console: Option<PathBuf>,
+    /// With --expect: print what each machine said as a JSON list.
+    #[arg(long, requires = "expect")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Via {
+    /// UEFI HTTP Boot
+    Http,
+    /// PXE: iPXE by TFTP, then HTTP
+    Pxe,
+    /// The firmware fetches the UKI by TFTP
+    Tftp,
+    /// The iPXE in QEMU's network card
+    Ipxe,
+    /// QEMU loads kernel and initrd
+    Direct,
+    /// The UKI lies on an EFI system partition
+    Esp,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Kindling {
+    /// OVMF
+    Uefi,
+    /// SeaBIOS
+    Bios,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Acceleration {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+impl Vm {
+    /// Boots, and waits for what is to be waited for.
+    pub fn run(self) -> Result<(), Failure> {
+        let (road, firmware) = (self.road(), self.firmware());
+        let builder = road.machine(firmware).or_usage()?;
+        if self.append.is_some() && road != Road::Direct {
+            let text = "--append needs --via direct: on every other road the machine gets the UKI's own command line";
+            return Err(Failure::message(Kind::Usage, text));
+        }
+        let image = open(&self.image)?;
+        let parts = Parts::extract(&image.join("image.efi")).map_err(parts_failure)?;
+        let boot = match road {
+            Road::Esp => Boot::Esp(image.join("image.efi")),
+            Road::Direct => parts.boot(self.append.as_deref().unwrap_or_default()),
+            _ => Boot::Network,
+        };
+        let on_reboot = if self.expect.is_some() { OnReboot::Restart } else { OnReboot::Exit };
+        let builder = builder.boot(boot).memory(self.memory).accel(self.accel(&parts)?).on_reboot(on_reboot);
+
+        let lab = Lab::new().or_environment()?;
+        let state = tempfile::tempdir().or_environment()?;
+        let serving = Serving {
+            program: std::env::current_exe().or_environment()?,
+            images: vec![image],
+            dhcp: Dhcp::Full,
+            by_tftp: if road == Road::Tftp { ByTftp::Uki } else { ByTftp::Ipxe },
+            state: state.path().to_owned(),
+        };
+        let server = Server::start(&lab, &serving, self.server_copy()).or_environment()?;
+        let machines = self.start(&builder, &lab)?;
+        match &self.expect {
+            Some(pattern) => follow::until_seen(&machines, &server, pattern, self.patience(), self.output()),
+            None => follow::until_ended(machines, self.timeout.map(Duration::from_secs)),
+        }
+    }
+
+    fn start(&self, builder: &machine::Builder, lab: &Lab) -> Result<Vec<Machine>, Failure> {
+        let start = |n| {
+            let builder = builder.clone().mac(machine::mac(n)).console(self.console(n));
+            let machine = builder.start(lab).or_environment()?;
+            if self.count > 1 && self.expect.is_none() && self.console.is_none() {
+                follow::show(machine.console(), machine.mac());
+            }
+            Ok(machine)
+        };
+        if self.on_terminal() {
+            eprintln!("bootwright: Ctrl-A X ends the machine");
+        }
+        (1..=self.count).map(start).collect()
+    }
+
+    fn console(&self, n: u8) -> Console {
+        let copy = self.console.as_ref().map(|file| match self.count {
+            1 => file.clone(),
+            _ => PathBuf::from(format!("{}.{n}", file.display())),
+        });
+        if self.on_terminal() { Console::Terminal } else { Console::Captured { copy } }
+    }
+
+    /// Whether the terminal is the machine's console.
+    fn on_terminal(&self) -> bool {
+        self.expect.is_none() && self.console.is_none() && self.count == 1
+    }
+
+    /// The server speaks on standard error, where someone watches and no console is in its way.
+    fn server_copy(&self) -> Option<bootwright_vm::service::Copy> {
+        let watched = std::io::stderr().is_terminal() && !self.on_terminal();
+        watched.then(|| Box::new(std::io::stderr()) as bootwright_vm::service::Copy)
+    }
+
+    fn accel(&self, parts: &Parts) -> Result<Accel, Failure> {
+        match self.accel {
+            Acceleration::Kvm => Ok(Accel::Kvm),
+            Acceleration::Tcg => Ok(Accel::Tcg),
+            Acceleration::Auto => {
+                let choice = Accel::probe(&parts.kernel).or_environment()?;
+                if choice.accel == Accel::Tcg {
+                    eprintln!("bootwright: no KVM, the machines run under TCG, slowly: {}", choice.why);
+                }
+                Ok(choice.accel)
+            }
+        }
+    }
+
+    fn road(&self) -> Road {
+        match (self.via, self.firmware) {
+            (Some(Via::Http), _) | (None, Kindling::Uefi) => Road::Http,
+            (Some(Via::Pxe), _) | (None, Kindling::Bios) => Road::Pxe,
+            (Some(Via::Tftp), _) => Road::Tftp,
+            (Some(Via::Ipxe), _) => Road::Ipxe,
+            (Some(Via::Direct), _) => Road::Direct,
+            (Some(Via::Esp), _) => Road::Esp,
+        }
+    }
+
+    fn firmware(&self) -> Firmware {
+        match self.firmware {
+            Kindling::Uefi => Firmware::Uefi,
+            Kindling::Bios => Firmware::Bios,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout.map_or(PATIENCE, Duration::from_secs)
+    }
+
+    fn output(&self) -> follow::Output {
+        if self.json { follow::Output::Json } else { follow::Output::Lines }
+    }
+}
+
+/// The absolute path of an image directory whose manifest can be read.
+fn open(image: &Path) -> Result<PathBuf, Failure> {
+    let directory = image.canonicalize().map_err(|error| {
+        Failure::message(Kind::Environment, format!("opening the image {}: {error}", image.display()))
+    })?;
+    let path = directory.join("image.json");
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let text = format!("{}: {error}: an image is a directory that bootwright build made", path.display());
+        Failure::message(Kind::Environment, text)
+    })?;
+    Manifest::from_bytes(&bytes).or_bad()?;
+    Ok(directory)
+}
+
+fn parts_failure(error: PartsError) -> Failure {
+    let kind = match error {
+        PartsError::Environment(_) => Kind::Environment,
+        PartsError::NotUki { .. } => Kind::Bad,
+    };
+    Failure::new(kind, miette::Report::from_err(error))
+}

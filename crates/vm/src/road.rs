@@ -1,0 +1,86 @@
+//! The roads by which a virtual machine gets to its image.
+
+use crate::machine::{Builder, Firmware, NicRom};
+
+/// A way to boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// UEFI HTTP Boot.
+    Http,
+    /// PXE: iPXE by TFTP, everything else by HTTP. QEMU's BIOS has iPXE in its network card already, so
+    /// there the first step is done.
+    Pxe,
+    /// The firmware fetches the UKI itself by TFTP.
+    Tftp,
+    /// The iPXE that QEMU puts into the network card.
+    Ipxe,
+    /// QEMU puts kernel and initrd into memory.
+    Direct,
+    /// The UKI lies on an EFI system partition.
+    Esp,
+}
+
+/// A road that a firmware does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a BIOS cannot take the road {road}: {why}")]
+pub struct NoRoad {
+    /// The road's name.
+    pub road: &'static str,
+    /// What is missing.
+    pub why: &'static str,
+}
+
+impl Road {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Pxe => "pxe",
+            Self::Tftp => "tftp",
+            Self::Ipxe => "ipxe",
+            Self::Direct => "direct",
+            Self::Esp => "esp",
+        }
+    }
+
+    /// A machine that takes this road; for [`Road::Direct`] and [`Road::Esp`] the caller still says what
+    /// it [boots](Builder::boot).
+    ///
+    /// # Errors
+    /// [`NoRoad`] for a BIOS that would need what only UEFI has.
+    pub fn machine(self, firmware: Firmware) -> Result<Builder, NoRoad> {
+        let builder = Builder::new(firmware);
+        // OVMF tries PXE over IPv4, PXE over IPv6, then HTTP: what would fail costs two minutes.
+        match (self, firmware) {
+            (Self::Http | Self::Tftp | Self::Esp, Firmware::Bios) => {
+                let why = match self {
+                    Self::Http => "HTTP Boot is a part of UEFI",
+                    Self::Tftp => "it runs no PE file; PXE gives it iPXE instead: --via pxe",
+                    _ => "it reads no EFI system partition",
+                };
+                Err(NoRoad { road: self.name(), why })
+            }
+            (Self::Http, Firmware::Uefi) => Ok(builder.fw_cfg(IPV4_PXE, "n").fw_cfg(IPV6_PXE, "n")),
+            (Self::Pxe | Self::Tftp, Firmware::Uefi) => Ok(builder.fw_cfg(IPV6_PXE, "n")),
+            (Self::Ipxe, _) => Ok(builder.rom(NicRom::Ipxe)),
+            (Self::Pxe, Firmware::Bios) | (Self::Direct | Self::Esp, _) => Ok(builder),
+        }
+    }
+}
+
+const IPV4_PXE: &str = "opt/org.tianocore/IPv4PXESupport";
+const IPV6_PXE: &str = "opt/org.tianocore/IPv6PXESupport";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bios_is_told_which_roads_it_has_not() {
+        let error = Road::Http.machine(Firmware::Bios).unwrap_err().to_string();
+        assert_eq!(error, "a BIOS cannot take the road http: HTTP Boot is a part of UEFI");
+        assert!(Road::Esp.machine(Firmware::Bios).is_err());
+        assert!(Road::Direct.machine(Firmware::Bios).is_ok());
+        assert!(Road::Pxe.machine(Firmware::Bios).is_ok());
+    }
+}
