@@ -3,6 +3,8 @@
 //! The server writes down what it sees on the wire, the agent reports what happens on the machine
 //! (`POST /v1/report`), and both are events of the same shape.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// Where in the boot an event belongs.
@@ -72,5 +74,26 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// What happened since the last report, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// A machine as the server's `/v1/machines` tells of it: a JSON list of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// How it is known.
+    #[serde(flatten)]
+    pub id: MachineId,
+    /// Its last known address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The program that asked first: `UEFI x64 HTTP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The image it boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How many of its boots the server has seen.
+    pub boots: u32,
+    /// The latest boot, oldest event first.
     pub events: Vec<Event>,
 }

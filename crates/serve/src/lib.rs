@@ -5,5 +5,6 @@
 
 pub mod http;
 pub mod images;
+pub mod state;
 #[cfg(test)]
 mod testing;
