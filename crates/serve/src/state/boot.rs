@@ -68,6 +68,11 @@ impl Boot {
         }
     }
 
+    /// The latest entry of that key.
+    pub fn find(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().rev().take(MERGE_DEPTH).find(|entry| entry.key.as_deref() == Some(key))
+    }
+
     /// Adds an event, or merges it into the entry of the same key; where the entry stands, and the entry.
     pub fn add(&mut self, event: Event, key: Option<String>) -> (usize, Entry) {
         let recent = self.entries.len().saturating_sub(MERGE_DEPTH);

@@ -149,6 +149,13 @@ impl Table {
         self.entries = self.entries - before + machine.entries();
     }
 
+    /// Bytes of the file `key` that a machine has fetched in this boot, and since when; `None` when it
+    /// has not begun.
+    pub fn fetched(&self, mac: Mac, key: &str) -> Option<(u64, u64)> {
+        let entry = self.machines.get(&mac)?.boot.find(key)?;
+        Some((entry.event.bytes.unwrap_or(0), entry.since))
+    }
+
     /// What changed since this was last called.
     pub(super) fn take_unsaved(&mut self) -> Vec<(Mac, Saved)> {
         let take = |(mac, machine): (&Mac, &mut Machine)| {

@@ -1,0 +1,167 @@
+//! The router, asked directly: no socket is needed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use bootwright_netboot::assign::{Image, Rules};
+use serde_json::{Value, json};
+use tower_service::Service as _;
+
+use super::*;
+use crate::state::Machines;
+use crate::testing::image;
+
+struct Site {
+    router: Router,
+    _place: tempfile::TempDir,
+}
+
+const MAC: &str = "52:54:00:12:34:56";
+
+fn site(allow: &[&str]) -> Site {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", b"root");
+    let images = vec![Image { name: "worker_1".into(), cpu: None }];
+    let allow = allow.iter().map(|mac| mac.parse().unwrap()).collect();
+    let rules = Arc::new(Rules::new(images, Vec::new(), allow).unwrap());
+    let app = App {
+        catalogue: Arc::new(Catalogue::open(vec![directory]).unwrap().0),
+        recorder: Arc::new(Recorder::new(Arc::new(Machines::in_memory()), Box::new(|_| {}))),
+        scripts: Scripts::new("http://10.0.0.1".into(), rules, Vec::new()),
+    };
+    Site { router: router(Arc::new(app)), _place: place }
+}
+
+impl Site {
+    async fn ask(&mut self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
+        let mut request = Request::builder().method(method).uri(path).body(body.into()).unwrap();
+        let peer = SocketAddr::new(IpAddr::from([10, 0, 0, 50]), 1234);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = self.router.call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn json(&mut self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path, "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn report(&mut self, report: &Value) -> (u16, String) {
+        self.ask("POST", "/v1/report", report.to_string()).await
+    }
+}
+
+fn report(text: &str) -> Value {
+    let event = json!({"stage": "agent", "uptime": 1.5, "text": text});
+    json!({"machine": {"mac": MAC, "uuid": "<u>"}, "image": "worker_1", "events": [event]})
+}
+
+#[tokio::test]
+async fn what_an_agent_reports_is_found_under_its_machine() {
+    let mut site = site(&[]);
+    assert_eq!(site.report(&report("agent runs")).await, (200, "{\"events\":1}".into()));
+    let machine = site.json(&format!("/v1/machines/{MAC}")).await;
+    assert_eq!(machine["events"][0]["text"], "agent runs");
+    assert_eq!(machine["address"], "10.0.0.50");
+    assert_eq!(site.json("/v1/machines").await, json!([machine]));
+    assert_eq!(site.json("/v1/health").await["machines"], 1);
+}
+
+#[tokio::test]
+async fn reports_that_make_no_sense_are_refused_with_the_cause() {
+    let mut site = site(&[]);
+    let (status, body) = site.ask("POST", "/v1/report", "{").await;
+    assert_eq!(status, 400, "{body}");
+    let mut wrong = report("x");
+    wrong["machine"]["mac"] = "nobody".into();
+    let (status, body) = site.report(&wrong).await;
+    assert!(status == 400 && body.contains("machine.mac"), "{body}");
+    let mut many = report("x");
+    many["events"] = vec![many["events"][0].clone(); 101].into();
+    assert_eq!(site.report(&many).await.0, 400);
+    assert_eq!(site.ask("POST", "/v1/report", "x".repeat(MAX_REPORT + 1)).await.0, 413);
+    assert_eq!(site.json("/v1/machines").await, json!([]));
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_allowed_is_not_heard() {
+    let mut site = site(&["52:54:00:00:00:99"]);
+    assert_eq!(site.report(&report("x")).await.0, 403);
+    let (_, script) = site.ask("GET", &format!("/boot.ipxe?mac={MAC}&arch=7"), "").await;
+    assert!(script.contains("not on the list of allowed machines"), "{script}");
+}
+
+#[tokio::test]
+async fn ipxe_is_asked_who_it_is_and_then_given_its_image() {
+    let mut site = site(&[]);
+    let (_, first) = site.ask("GET", "/boot.ipxe", "").await;
+    assert!(first.starts_with("#!ipxe\nchain --replace http://10.0.0.1/boot.ipxe?mac=${mac"), "{first}");
+    let (_, bios) =
+        site.ask("GET", &format!("/boot.ipxe?mac={MAC}&platform=pcbios&buildarch=i386"), "").await;
+    assert!(
+        bios.contains("console=ttyS0 quiet bootwright.image=http://10.0.0.1/images/worker_1/image.json"),
+        "{bios}"
+    );
+    let machine = site.json(&format!("/v1/machines/{MAC}")).await;
+    assert_eq!(machine["image"], "worker_1");
+}
+
+#[tokio::test]
+async fn the_page_shows_what_machines_say_and_runs_none_of_it() {
+    let mut site = site(&[]);
+    site.report(&report("<script>alert(1)</script>")).await;
+    for path in ["/".to_owned(), format!("/machines/{MAC}")] {
+        let (status, page) = site.ask("GET", &path, "").await;
+        assert_eq!(status, 200);
+        assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+        assert!(!page.contains("<script") && !page.contains("<u>") && !page.contains("<13>"), "{page}");
+    }
+    assert_eq!(site.ask("GET", "/machines/%3Cb%3E", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn the_openapi_document_describes_every_route_and_no_other() {
+    let mut site = site(&[]);
+    site.report(&report("x")).await;
+    let document = site.json("/v1/openapi.json").await;
+    let mut described = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            described.push((method.as_str(), path.as_str()));
+        }
+    }
+    described.sort_unstable();
+    let mut routes = ROUTES.to_vec();
+    routes.sort_unstable();
+    assert_eq!(described, routes);
+    for (method, path) in ROUTES {
+        let (status, _) = site.ask(&method.to_uppercase(), &path.replace("{mac}", MAC), "{}").await;
+        assert!(status != 404 && status != 405, "{method} {path} is not routed: {status}");
+    }
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn what_the_api_says_has_the_fields_that_the_document_names() {
+    let mut site = site(&[]);
+    site.report(&report("x")).await;
+    let document = site.json("/v1/openapi.json").await;
+    let machine = site.json(&format!("/v1/machines/{MAC}")).await;
+    let manifest = site.json("/v1/images").await[0].clone();
+    for (name, value) in
+        [("Machine", machine), ("Manifest", manifest), ("Health", site.json("/v1/health").await)]
+    {
+        let schema = &document["components"]["schemas"][name];
+        for key in value.as_object().unwrap().keys() {
+            assert!(schema["properties"].get(key).is_some(), "{name}.{key} is not described");
+        }
+        for required in schema["required"].as_array().unwrap() {
+            assert!(value.get(required.as_str().unwrap()).is_some(), "{name}.{required} is missing");
+        }
+    }
+}

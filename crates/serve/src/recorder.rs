@@ -1,0 +1,381 @@
+//! What happens, told twice: as a line to the operator and as an entry of a machine's timeline.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootwright_image::timeline::{Event, Report, Stage};
+use bootwright_netboot::{Asker, Mac, machine};
+use serde::Serialize;
+
+use crate::state::{Facts, Machines, Sighting, Source, clean, now};
+
+/// Events taken from one report: an agent sends a few at a time.
+pub const MAX_REPORTED: usize = 100;
+
+/// Transfers smaller than this are told of when they end only, in bytes.
+const SMALL: u64 = 1 << 20;
+
+/// How much an operator should care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The usual course.
+    Info,
+    /// Something that somebody should look at.
+    Warning,
+}
+
+/// One line for the operator.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Notice {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// How much to care.
+    pub level: Level,
+    /// The machine, when it is about one that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The program that asks: `UEFI x64 HTTP`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// Where in the boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// What happened.
+    pub text: String,
+    /// Bytes moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl fmt::Display for Notice {
+    /// `52:54:00:12:34:56 UEFI x64 HTTP: offered 10.0.0.50, image worker`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.mac, &self.address) {
+            (Some(mac), _) => write!(f, "{mac}")?,
+            (None, Some(address)) => write!(f, "{address} (machine unknown)")?,
+            (None, None) => return f.write_str(&self.text),
+        }
+        if let Some(who) = &self.who {
+            write!(f, " {who}")?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+/// A part of a file on its way to a client, by HTTP or TFTP.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    /// [`Stage::Http`] or [`Stage::Tftp`].
+    pub stage: Stage,
+    /// The client.
+    pub peer: IpAddr,
+    /// What it fetches.
+    pub path: &'a str,
+    /// The bytes it asked for.
+    pub range: Range<u64>,
+    /// Bytes of the whole file.
+    pub total: u64,
+}
+
+/// How a transfer goes.
+pub enum Going<'a> {
+    /// It begins.
+    Begins,
+    /// It ended.
+    Ended {
+        /// Bytes sent.
+        sent: u64,
+        /// Since it began.
+        took: Duration,
+        /// Why it ended before its end, if it did.
+        failure: Option<&'a dyn fmt::Display>,
+    },
+}
+
+/// Something that DHCP did for a machine.
+#[derive(Debug, Clone)]
+pub struct Answered<'a> {
+    /// Who asked.
+    pub facts: &'a machine::Facts,
+    /// The address it has now, when it is known.
+    pub address: Option<IpAddr>,
+    /// The image it was given.
+    pub image: Option<&'a str>,
+    /// What was done, for people.
+    pub text: String,
+    /// How much to care.
+    pub level: Level,
+}
+
+/// Takes one line.
+pub type Tell = dyn Fn(&Notice) + Send + Sync;
+
+/// The place where every part of the server says what happens.
+pub struct Recorder {
+    machines: Arc<Machines>,
+    tell: Box<Tell>,
+}
+
+impl Recorder {
+    /// Records into `machines` and tells `tell`, which must be quick.
+    pub fn new(machines: Arc<Machines>, tell: Box<Tell>) -> Self {
+        Self { machines, tell }
+    }
+
+    /// The timelines.
+    pub fn machines(&self) -> &Machines {
+        &self.machines
+    }
+
+    /// Tells of something that is about no machine.
+    pub fn note(&self, level: Level, text: impl fmt::Display) {
+        (self.tell)(&Notice { level, ..line(text.to_string()) });
+    }
+
+    /// Tells of a DHCP answer, or why there is none.
+    pub fn answered(&self, answered: Answered<'_>) {
+        let Answered { facts, address, image, text, level } = answered;
+        let (mac, who) = (facts.machine.mac, facts.to_string());
+        let source = match facts.asker {
+            Asker::Pxe | Asker::HttpBoot => Some(Source::Firmware),
+            Asker::Ipxe | Asker::IpxeWithoutHttp => Some(Source::Ipxe),
+            Asker::Agent => Some(Source::Agent),
+            // A system that runs renews its lease: that is no part of a boot.
+            Asker::Other => None,
+        };
+        if let Some(source) = source {
+            let known = Facts {
+                uuid: facts.machine.uuid.map(|uuid| uuid.to_string()),
+                address,
+                image: image.map(str::to_owned),
+                platform: (source != Source::Agent).then(|| who.clone()),
+                ..Facts::default()
+            };
+            let event = event(Stage::Dhcp, format!("{who}: {text}"));
+            self.machines.record(Sighting { mac, facts: known, source, event, key: None });
+        }
+        let (mac, who, stage) = (Some(mac.to_string()), Some(who), Some(Stage::Dhcp));
+        (self.tell)(&Notice { level, mac, address, who, stage, ..line(text) });
+    }
+
+    /// Tells that iPXE was given its script.
+    pub fn scripted(&self, facts: &machine::Facts, address: IpAddr, image: Option<&str>, text: String) {
+        let known = Facts {
+            uuid: facts.machine.uuid.map(|uuid| uuid.to_string()),
+            address: Some(address),
+            image: image.map(str::to_owned),
+            platform: Some(facts.to_string()),
+            ..Facts::default()
+        };
+        let mac = facts.machine.mac;
+        let event = event(Stage::Http, format!("iPXE: {text}"));
+        self.machines.record(Sighting { mac, facts: known, source: Source::Ipxe, event, key: None });
+        let (mac, who) = (Some(mac.to_string()), Some(facts.to_string()));
+        (self.tell)(&Notice { mac, address: Some(address), who, stage: Some(Stage::Http), ..line(text) });
+    }
+
+    /// Tells of a transfer.
+    pub fn transfer(&self, piece: &Piece<'_>, going: &Going<'_>) {
+        let mac = self.machines.at(piece.peer);
+        let so_far = mac.and_then(|mac| self.machines.table().fetched(mac, piece.path));
+        let Chapter { text, level, bytes, told } = chapter(piece, going, so_far);
+        let mut who = None;
+        if let Some(mac) = mac {
+            let event = Event { bytes: Some(bytes), ..event(piece.stage, text.clone()) };
+            let facts = Facts { address: Some(piece.peer), ..Facts::default() };
+            let key = Some(piece.path.to_owned());
+            let recorded =
+                self.machines.record(Sighting { mac, facts, source: Source::Transfer, event, key });
+            who = recorded.platform;
+        }
+        if told {
+            let (mac, address) = (mac.map(|mac| mac.to_string()), Some(piece.peer));
+            let bytes = (bytes > 0).then_some(bytes);
+            (self.tell)(&Notice { level, mac, address, who, stage: Some(piece.stage), bytes, ..line(text) });
+        }
+    }
+
+    /// Takes an agent's report about the machine `mac` in; how many events it had. The clock is the server's: events keep the
+    /// distances that the machine's uptime gives them, the last one is now.
+    pub fn report(&self, peer: IpAddr, mac: Mac, report: Report) -> usize {
+        let now = now();
+        let last = report.events.iter().rev().find_map(|event| event.uptime).unwrap_or_default();
+        let facts = Facts {
+            uuid: report.machine.uuid,
+            serial: report.machine.serial,
+            address: Some(peer),
+            image: report.image,
+            platform: None,
+        };
+        let mut count = 0;
+        for event in report.events.into_iter().take(MAX_REPORTED) {
+            let ago = event.uptime.map_or(0.0, |uptime| (last - uptime).max(0.0) * 1000.0);
+            // `as` saturates, and NaN becomes 0.
+            let event = Event { at: now.saturating_sub(ago as u64), ..event };
+            self.reported(peer, mac, facts.clone(), event);
+            count += 1;
+        }
+        count
+    }
+
+    fn reported(&self, peer: IpAddr, mac: Mac, facts: Facts, event: Event) {
+        let (stage, text, bytes) = (event.stage, clean(&event.text), event.bytes);
+        let sighting = Sighting { mac, facts, source: Source::Agent, event, key: None };
+        let who = self.machines.record(sighting).platform;
+        let level = if stage == Stage::Failure { Level::Warning } else { Level::Info };
+        let (mac, address) = (Some(mac.to_string()), Some(peer));
+        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), bytes, ..line(text) });
+    }
+}
+
+/// What a transfer adds to the story of a file.
+struct Chapter {
+    text: String,
+    level: Level,
+    bytes: u64,
+    /// Whether the operator is told: of the begin, the end and every failure, not of each range.
+    told: bool,
+}
+
+/// `so_far`: bytes of the file that the machine has already, and since when, milliseconds since 1970. A
+/// machine that is unknown has what comes before the range.
+fn chapter(piece: &Piece<'_>, going: &Going<'_>, so_far: Option<(u64, u64)>) -> Chapter {
+    let file = piece.path.strip_prefix("/images/").unwrap_or(piece.path);
+    let (total, size) = (piece.total, Size(piece.total));
+    let before = so_far.map_or(piece.range.start, |(bytes, _)| bytes);
+    let chapter = |text, bytes, told| Chapter { text, level: Level::Info, bytes, told };
+    let Going::Ended { sent, took, failure } = going else {
+        let first = so_far.is_none() && piece.range.start == 0;
+        return chapter(format!("fetches {file}, {size}"), 0, first && total >= SMALL);
+    };
+    if let Some(failure) = failure {
+        let at = piece.range.start + sent;
+        let text = format!("the transfer of {file} ended at byte {at} of {total}: {failure}");
+        return Chapter { level: Level::Warning, ..chapter(text, *sent, true) };
+    }
+    if before + sent < total {
+        return chapter(format!("fetches {file}, {size}"), *sent, false);
+    }
+    let since = so_far.map(|(_, since)| Duration::from_millis(now().saturating_sub(since)));
+    let text = format!("fetched {file}, {size} in {}", Seconds(since.unwrap_or(*took)));
+    chapter(text, *sent, before < total || total == 0)
+}
+
+fn event(stage: Stage, text: String) -> Event {
+    Event { at: now(), uptime: None, stage, text, bytes: None }
+}
+
+fn line(text: String) -> Notice {
+    let (at, level) = (now(), Level::Info);
+    Notice { at, level, mac: None, address: None, who: None, stage: None, text, bytes: None }
+}
+
+/// Bytes for people: `17.2 MB`, powers of ten.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(pub u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+        match units.iter().find(|(unit, _)| self.0 as f64 >= *unit) {
+            Some((unit, name)) => write!(f, "{:.1} {name}", self.0 as f64 / unit),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
+
+/// A time for people: `4.1 s`, `35 ms`.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            short @ 0..1000 => write!(f, "{short} ms"),
+            _ => write!(f, "{:.1} s", self.0.as_secs_f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootwright_image::timeline::MachineId;
+    use std::sync::Mutex;
+
+    const MAC: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 50));
+
+    fn recorder() -> (Recorder, Arc<Mutex<Vec<String>>>) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&lines);
+        let tell = move |notice: &Notice| told.lock().unwrap().push(notice.to_string());
+        (Recorder::new(Arc::new(Machines::in_memory()), Box::new(tell)), lines)
+    }
+
+    fn offered(recorder: &Recorder) {
+        let facts = bootwright_netboot::ipxe::from_query("mac=52:54:00:00:00:01&arch=16").unwrap();
+        let facts = machine::Facts { asker: Asker::HttpBoot, ..facts };
+        let text = "offered 10.0.0.50, image worker".to_owned();
+        let (address, image) = (Some(PEER), Some("worker"));
+        recorder.answered(Answered { facts: &facts, address, image, text, level: Level::Info });
+    }
+
+    #[test]
+    fn ranges_of_one_file_are_told_of_twice_and_counted_together() {
+        let (recorder, lines) = recorder();
+        offered(&recorder);
+        let total = 4 << 20;
+        for start in (0..total).step_by(1 << 20) {
+            let range = start..start + (1 << 20);
+            let piece =
+                Piece { stage: Stage::Http, peer: PEER, path: "/images/worker/root.img", range, total };
+            recorder.transfer(&piece, &Going::Begins);
+            recorder.transfer(&piece, &Going::Ended { sent: 1 << 20, took: Duration::ZERO, failure: None });
+        }
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines[0], "52:54:00:00:00:01 UEFI x64 HTTP: offered 10.0.0.50, image worker");
+        assert_eq!(lines[1], "52:54:00:00:00:01 UEFI x64 HTTP: fetches worker/root.img, 4.2 MB");
+        assert!(lines[2].contains("fetched worker/root.img, 4.2 MB in "), "{lines:?}");
+        assert_eq!(lines.len(), 3);
+        let told = recorder.machines().table().machine(MAC).unwrap().tell(MAC);
+        assert_eq!(told.events.len(), 2);
+        assert_eq!(told.events[1].bytes, Some(total));
+    }
+
+    #[test]
+    fn a_transfer_that_breaks_off_is_a_warning_with_the_byte() {
+        let (recorder, lines) = recorder();
+        let piece =
+            Piece { stage: Stage::Http, peer: PEER, path: "/images/w/root.img", range: 100..200, total: 200 };
+        let failure: &dyn fmt::Display = &"connection reset";
+        recorder.transfer(&piece, &Going::Ended { sent: 50, took: Duration::ZERO, failure: Some(failure) });
+        assert_eq!(
+            lines.lock().unwrap()[0],
+            "10.0.0.50 (machine unknown): the transfer of w/root.img ended at byte 150 of 200: connection reset"
+        );
+    }
+
+    #[test]
+    fn a_report_is_stamped_by_our_clock_and_keeps_its_distances() {
+        let (recorder, lines) = recorder();
+        let event =
+            |uptime: f64, stage| Event { at: 7, uptime: Some(uptime), stage, text: "x".into(), bytes: None };
+        let machine = MachineId { mac: MAC.to_string(), ..MachineId::default() };
+        let events =
+            vec![event(1.5, Stage::Agent), event(f64::NAN, Stage::Network), event(4.0, Stage::Fetch)];
+        assert_eq!(recorder.report(PEER, MAC, Report { machine, image: None, events }), 3);
+        let told = recorder.machines().table().machine(MAC).unwrap().tell(MAC);
+        assert_eq!(told.events[2].at - told.events[0].at, 2500);
+        assert!(told.events[2].at > 1_600_000_000_000);
+        assert_eq!(told.address, Some(PEER));
+        assert_eq!(lines.lock().unwrap().len(), 3);
+    }
+}
