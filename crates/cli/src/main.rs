@@ -8,6 +8,7 @@ mod doctor;
 // Verbs come one by one; each uses the kinds it needs.
 #[allow(dead_code)]
 mod failure;
+mod initrd;
 mod vm;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ struct Cli {
 enum Verb {
     Completion(complete::Completion),
     Doctor(doctor::Doctor),
+    Initrd(initrd::Initrd),
     Man(complete::Man),
     Vm(vm::Vm),
 }
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Completion(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
+        Verb::Initrd(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
         Verb::Vm(arguments) => arguments.run(),
     };
