@@ -3,6 +3,7 @@
 
 #[allow(dead_code)] // benchmarks come with the parts they measure
 mod bench;
+mod demo;
 mod images;
 mod packages;
 mod scenarios;
@@ -48,6 +49,7 @@ fn run() -> Result<()> {
     }
     let names: Vec<&str> = words.iter().map(String::as_str).collect();
     match names.split_first() {
+        Some((&"demo", [])) => demo::run(),
         Some((&"test", [])) => test::everything(if all { test::Scope::All } else { test::Scope::Default }),
         Some((&"scenario", names)) => test::scenarios(names),
         Some((&"bench", names)) => bench::run(names),

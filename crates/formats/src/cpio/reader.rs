@@ -176,6 +176,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next byte of the stream, not taken; `None` at its end.
+    #[cfg(feature = "compression")]
     pub(crate) fn peek(&mut self) -> Result<Option<u8>, Error> {
         let offset = self.position;
         let buffer = self.inner.fill_buf().map_err(|source| Error::Read { offset, source })?;
