@@ -172,8 +172,10 @@ impl<'a> Transfer<'a> {
         let mut gather = Gather::default();
         let outcome = loop {
             let step = self.receive(&mut opened, &mut gather).await;
-            let over = !matches!(step, Ok(true));
-            if gather.len() >= BATCH || over {
+            if let Err(Stop::Fatal(_)) = step {
+                break step.map(|_| ());
+            }
+            if gather.len() >= BATCH || !matches!(step, Ok(true)) {
                 self.pass_on(&mut writer, &mut gather).await.map_err(Stop::Fatal)?;
                 let total = size.unwrap_or_default();
                 observe(Notice::Progress(Progress { stored: self.at, total, kept: self.kept }));

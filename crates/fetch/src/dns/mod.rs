@@ -10,6 +10,7 @@ mod config;
 mod message;
 mod wire;
 
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -19,6 +20,10 @@ use message::{Answer, Kind};
 
 /// How long one server may take for one answer.
 pub const SERVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one kind of address waits for the other (RFC 8305 section 3): a server that cannot answer
+/// AAAA must not hold up what it knows of A.
+const OTHER_KIND: Duration = Duration::from_millis(200);
 
 /// How often the whole list of servers is gone through: a UDP packet may get lost.
 pub const ROUNDS: u32 = 2;
@@ -69,8 +74,8 @@ pub enum Outcome {
     Rcode(&'static str),
     /// The name is there, without an address.
     NoAddress,
-    /// No answer in [`SERVER_TIMEOUT`].
-    Timeout,
+    /// No answer in this time.
+    Timeout(Duration),
     /// The question did not get out or the answer not in.
     Io(io::Error),
     /// The answer is no DNS message.
@@ -82,7 +87,7 @@ fn list(evidence: &[Evidence]) -> String {
         let outcome = match &e.outcome {
             Outcome::Rcode(rcode) => (*rcode).to_owned(),
             Outcome::NoAddress => "no address of that name".to_owned(),
-            Outcome::Timeout => format!("no answer in {} s", SERVER_TIMEOUT.as_secs()),
+            Outcome::Timeout(limit) => format!("no answer in {} s", limit.as_secs_f32()),
             Outcome::Io(error) => error.to_string(),
             Outcome::Malformed(why) => format!("malformed answer ({why})"),
         };
@@ -92,11 +97,12 @@ fn list(evidence: &[Evidence]) -> String {
 }
 
 /// Finds the addresses of names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Resolver {
     servers: Vec<SocketAddr>,
     search: Vec<String>,
     hosts: Hosts,
+    timeout: Duration,
 }
 
 impl Resolver {
@@ -110,7 +116,12 @@ impl Resolver {
     pub fn at_ports(servers: &[SocketAddr], search: &[String]) -> Self {
         let servers = servers.iter().take(MAX_SERVERS).copied().collect();
         let search = search.iter().take(MAX_SEARCH).map(|d| d.trim_matches('.').to_owned()).collect();
-        Self { servers, search, hosts: Hosts::default() }
+        Self { servers, search, hosts: Hosts::default(), timeout: SERVER_TIMEOUT }
+    }
+
+    /// With another patience for each server than [`SERVER_TIMEOUT`].
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// What this system uses: `/etc/resolv.conf` and `/etc/hosts`.
@@ -169,7 +180,7 @@ impl Resolver {
     async fn ask_all(&self, name: &str, evidence: &mut Vec<Evidence>) -> Result<Vec<IpAddr>, Error> {
         for _ in 0..ROUNDS {
             for server in &self.servers {
-                match ask(*server, name).await? {
+                match self.ask(*server, name).await? {
                     Ok(addresses) => return Ok(addresses),
                     Err(outcome) => {
                         let settled = matches!(outcome, Outcome::Rcode("NXDOMAIN") | Outcome::NoAddress);
@@ -183,32 +194,52 @@ impl Resolver {
         }
         Ok(Vec::new())
     }
+
+    /// Both kinds of address of `name` at one server. One kind is enough.
+    async fn ask(&self, server: SocketAddr, name: &str) -> Result<Result<Vec<IpAddr>, Outcome>, Error> {
+        let query = |kind| message::query(name, kind).ok_or_else(|| Error::Name(name.to_owned()));
+        let (a, aaaa) = (query(Kind::A)?, query(Kind::Aaaa)?);
+        let v4 = wire::exchange(server, &a, self.timeout);
+        let v6 = wire::exchange(server, &aaaa, self.timeout);
+        tokio::pin!(v4, v6);
+        let both = tokio::select! {
+            first = &mut v4 => {
+                let other = self.beside(&first, v6).await;
+                [Some(first), other]
+            }
+            first = &mut v6 => {
+                let other = self.beside(&first, v4).await;
+                [Some(first), other]
+            }
+        };
+        Ok(combine(both.into_iter().flatten()))
+    }
+
+    /// The second answer; if the first has an address, only if it does not keep that waiting.
+    async fn beside<T>(&self, first: &Result<Answer, Outcome>, second: impl Future<Output = T>) -> Option<T> {
+        match first {
+            Ok(answer) if !answer.addresses.is_empty() => tokio::time::timeout(OTHER_KIND, second).await.ok(),
+            _ => Some(second.await),
+        }
+    }
 }
 
-/// Both kinds of address of `name` at one server. One kind is enough.
-async fn ask(server: SocketAddr, name: &str) -> Result<Result<Vec<IpAddr>, Outcome>, Error> {
-    let bad_name = || Error::Name(name.to_owned());
-    let (a, aaaa) = (message::query(name, Kind::A), message::query(name, Kind::Aaaa));
-    let (a, aaaa) = (a.ok_or_else(bad_name)?, aaaa.ok_or_else(bad_name)?);
-    let (v6, v4) = tokio::join!(wire::exchange(server, &aaaa), wire::exchange(server, &a));
-    Ok(combine(v6, v4))
-}
-
-fn combine(v6: Result<Answer, Outcome>, v4: Result<Answer, Outcome>) -> Result<Vec<IpAddr>, Outcome> {
-    let mut addresses = Vec::new();
+/// The addresses of all answers, IPv6 first; why there is none, if there is none.
+fn combine(answers: impl Iterator<Item = Result<Answer, Outcome>>) -> Result<Vec<IpAddr>, Outcome> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
     let mut worst = None;
-    for answer in [v6, v4] {
+    for answer in answers {
         match answer {
             Ok(Answer { rcode: None, addresses: mut found }) => addresses.append(&mut found),
             Ok(Answer { rcode: Some(rcode), .. }) => worst = Some(Outcome::Rcode(rcode)),
             Err(outcome) => worst = Some(outcome),
         }
     }
-    match worst {
-        _ if !addresses.is_empty() => Ok(addresses),
-        None => Err(Outcome::NoAddress),
-        Some(outcome) => Err(outcome),
+    if !addresses.is_empty() {
+        addresses.sort_by_key(IpAddr::is_ipv4);
+        return Ok(addresses);
     }
+    Err(worst.unwrap_or(Outcome::NoAddress))
 }
 
 #[cfg(test)]

@@ -2,26 +2,27 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::Outcome;
 use super::message::{self, Answer, NotAnswer, Query};
-use super::{Outcome, SERVER_TIMEOUT};
 
 /// The largest answer that is read over UDP: without EDNS a server sends at most 512 bytes, some send
 /// more.
 const MAX_DATAGRAM: usize = 4096;
 
-/// Asks `server` and waits for its answer, at most [`SERVER_TIMEOUT`] for each transport.
-pub(super) async fn exchange(server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
-    match timeout(SERVER_TIMEOUT, over_udp(server, query)).await {
-        Err(_) => Err(Outcome::Timeout),
+/// Asks `server` and waits for its answer, at most `limit` for each transport.
+pub(super) async fn exchange(server: SocketAddr, query: &Query, limit: Duration) -> Result<Answer, Outcome> {
+    match timeout(limit, over_udp(server, query)).await {
+        Err(_) => Err(Outcome::Timeout(limit)),
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(Failed::Outcome(outcome))) => Err(outcome),
-        Ok(Err(Failed::Truncated)) => match timeout(SERVER_TIMEOUT, over_tcp(server, query)).await {
-            Err(_) => Err(Outcome::Timeout),
+        Ok(Err(Failed::Truncated)) => match timeout(limit, over_tcp(server, query)).await {
+            Err(_) => Err(Outcome::Timeout(limit)),
             Ok(result) => result,
         },
     }

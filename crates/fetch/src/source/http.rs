@@ -1,5 +1,6 @@
 //! A mirror: a file behind an HTTP or HTTPS URL.
 
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -132,9 +133,7 @@ impl Opened {
     /// hyper knows that an answer ended early, this struct knows by how much.
     fn name_truncation(&self, cause: Cause) -> Cause {
         match (&cause, self.left) {
-            (Cause::Broken(error), Some(left))
-                if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) =>
-            {
+            (Cause::Broken(error), Some(left)) if ended_early(&**error) => {
                 Cause::Truncated { missing: left + self.skip }
             }
             _ => cause,
@@ -145,6 +144,12 @@ impl Opened {
     pub(crate) fn fail(&self, cause: Cause) -> Failure {
         self.reply.fail(Some(self.at), cause)
     }
+}
+
+/// Whether an end of file is at the bottom of `error`.
+fn ended_early(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) || error.source().is_some_and(ended_early)
 }
 
 impl Source for HttpSource {
