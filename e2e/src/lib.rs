@@ -1,1 +1,162 @@
-//! Whole-machine scenarios: see `tests/`, one behaviour per file.
+//! Whole machines, one behaviour per file in `tests/`.
+//!
+//! A [`Scenario`] is a private network with our server and one machine in it. Its steps panic when they
+//! fail, and then it prints the evidence: the console's last lines, what the servers said, and what
+//! `/v1/machines` tells of the machine.
+//!
+//! `cargo xtask test` builds the images and the binary, and says where they are by
+//! `BOOTWRIGHT_E2E_IMAGES` and `BOOTWRIGHT_BIN`.
+
+#![allow(clippy::panic)] // A scenario ends where a step fails.
+
+mod image;
+mod steps;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bootwright_vm::machine::{Boot, Builder, Firmware, OnReboot};
+use bootwright_vm::server::{ByTftp, Dhcp, Serving};
+use bootwright_vm::uki::Parts;
+use bootwright_vm::{Lab, Machine, Road, Server, Service, lab};
+
+/// How long one step may take: minutes under TCG on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a login prompt of the images looks like.
+pub const LOGIN: &str = r"hello login:";
+
+/// Memory of a machine in MiB, unless the scenario is about memory.
+const MEMORY: u32 = 1024;
+
+/// A network, our server, perhaps others, and one machine.
+#[derive(Debug)]
+pub struct Scenario {
+    // Dropped in this order: the machine first, the network last.
+    machine: Option<Machine>,
+    server: Option<Server>,
+    others: Vec<(String, Service)>,
+    hosts: Vec<lab::Host>,
+    serving: Serving,
+    parts: Option<Parts>,
+    directory: tempfile::TempDir,
+    lab: Lab,
+}
+
+impl Scenario {
+    /// About the image of that name, `hello` or `hello-embed`.
+    pub fn new(image: &str) -> Self {
+        Self::about(image::find(image))
+    }
+
+    /// About a copy of an image whose `root.img` and all else may be changed.
+    pub fn about_a_copy(image: &str) -> Self {
+        let copy = image::copy(image);
+        let mut scenario = Self::about(copy.path().join(image));
+        scenario.directory = copy;
+        scenario
+    }
+
+    fn about(image: PathBuf) -> Self {
+        let directory = done("making a directory", tempfile::tempdir());
+        let serving = Serving {
+            program: image::program(),
+            images: vec![image],
+            dhcp: Dhcp::Full,
+            by_tftp: ByTftp::Ipxe,
+            state: directory.path().join("state"),
+        };
+        let lab = done("making a lab", Lab::new());
+        Self {
+            machine: None,
+            server: None,
+            others: Vec::new(),
+            hosts: Vec::new(),
+            serving,
+            parts: None,
+            directory,
+            lab,
+        }
+    }
+
+    /// The image's directory.
+    pub fn image(&self) -> PathBuf {
+        self.serving.images.first().cloned().unwrap_or_default()
+    }
+
+    /// Our server gives addresses and everything else.
+    pub fn serve(self) -> Self {
+        self.serve_with(Dhcp::Full, ByTftp::Ipxe)
+    }
+
+    /// Our server, with another one for addresses or another answer to PXE.
+    pub fn serve_with(mut self, dhcp: Dhcp, by_tftp: ByTftp) -> Self {
+        self.serving.dhcp = dhcp;
+        self.serving.by_tftp = by_tftp;
+        done("making the server's directory", std::fs::create_dir_all(&self.serving.state));
+        self.server = Some(done("starting the server", Server::start(&self.lab, &self.serving, None)));
+        self
+    }
+
+    /// A real dnsmasq on a host of its own, 10.77.0.2, that gives addresses and knows no names.
+    pub fn dnsmasq(mut self) -> Self {
+        let host = done("making a host", self.lab.host("10.77.0.2"));
+        let leases = self.directory.path().join("dnsmasq.leases");
+        let mut command = host.command(&self.lab, "dnsmasq");
+        command
+            // Without a daemon it keeps its user, the only one there is in the lab.
+            .args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-dhcp"])
+            .args(["--interface=eth0", "--dhcp-range=10.77.0.50,10.77.0.99,255.255.255.0,1h"])
+            .arg(format!("--dhcp-leasefile={}", leases.display()));
+        let service = done("starting dnsmasq", Service::start(&mut command, None));
+        self.others.push(("dnsmasq".to_owned(), service));
+        self.hosts.push(host);
+        self
+    }
+
+    /// Boots a machine that takes `road`.
+    pub fn boot(self, road: Road, firmware: Firmware) -> Self {
+        let builder = self.machine(road, firmware);
+        self.boot_machine(builder)
+    }
+
+    /// A machine that takes `road`, to be changed and then [booted](Self::boot_machine).
+    pub fn machine(&self, road: Road, firmware: Firmware) -> Builder {
+        let builder = done("choosing a road", road.machine(firmware));
+        let builder = builder.memory(MEMORY).on_reboot(OnReboot::Exit);
+        match road {
+            Road::Esp => builder.boot(Boot::Esp(self.image().join("image.efi"))),
+            _ => builder,
+        }
+    }
+
+    /// Boots the UKI's kernel and initrd with `append` behind its command line, on `memory` MiB.
+    pub fn boot_directly(mut self, append: &str, memory: u32) -> Self {
+        let parts = done("taking the UKI apart", Parts::extract(&self.image().join("image.efi")));
+        let builder = self.machine(Road::Direct, Firmware::Bios).memory(memory).boot(parts.boot(append));
+        self.parts = Some(parts);
+        self.boot_machine(builder)
+    }
+
+    /// Boots a machine.
+    pub fn boot_machine(mut self, builder: Builder) -> Self {
+        self.machine = Some(done("starting the machine", builder.start(&self.lab)));
+        self
+    }
+}
+
+/// The value, or the end of the scenario with what went wrong.
+pub(crate) fn done<T, E: std::error::Error>(step: &str, result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => {
+            let mut text = format!("{step}: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text.push_str(&format!(": {cause}"));
+                source = cause.source();
+            }
+            panic!("{text}")
+        }
+    }
+}

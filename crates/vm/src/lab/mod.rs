@@ -9,10 +9,13 @@
 //! their owners, and no privilege is needed.
 
 mod closed;
+mod host;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use host::Host;
 
 use crate::Error;
 
@@ -36,6 +39,7 @@ pub struct Lab {
     /// Open as long as the lab lives; closing it ends the holder.
     lifeline: Option<ChildStdin>,
     taps: AtomicU32,
+    hosts: AtomicU32,
 }
 
 impl Lab {
@@ -57,7 +61,7 @@ impl Lab {
         if !says_ready(&mut unshare) {
             return Err(refusal(unshare));
         }
-        let lab = Self { unshare, lifeline, taps: AtomicU32::new(0) };
+        let lab = Self { unshare, lifeline, taps: AtomicU32::new(0), hosts: AtomicU32::new(0) };
         lab.ip(&format!(
             "link set lo up\n\
              link add {BRIDGE} type bridge forward_delay 0 mcast_snooping 0\n\
@@ -87,6 +91,14 @@ impl Lab {
         let name = format!("tap{}", self.taps.fetch_add(1, Ordering::Relaxed));
         self.ip(&format!("tuntap add {name} mode tap\nlink set {name} master {BRIDGE} up\n"))?;
         Ok(name)
+    }
+
+    /// Another host on the bridge, with that IPv4 address.
+    ///
+    /// # Errors
+    /// As [`Lab::tap`].
+    pub fn host(&self, address: &str) -> Result<Host, Error> {
+        Host::new(self, self.hosts.fetch_add(1, Ordering::Relaxed), address)
     }
 
     /// Runs lines of ip(8) inside.
@@ -174,6 +186,23 @@ mod tests {
         let links = output(&lab, "ip -4 -o addr show br0; ip -o link show master br0");
         assert!(links.contains("10.77.0.1/24"), "{links}");
         assert!(taps.iter().all(|tap| links.contains(tap.as_str())), "{links}");
+    }
+
+    #[test]
+    fn another_host_has_interfaces_of_its_own_and_reaches_the_bridge() {
+        let lab = Lab::new().unwrap();
+        let host = lab.host("10.77.0.2").unwrap();
+        let links = host.command(&lab, "ip").args(["-o", "link"]).output().unwrap();
+        let links = String::from_utf8(links.stdout).unwrap();
+        assert!(links.contains("eth0") && !links.contains(BRIDGE), "{links}");
+        let listener = Service::start(
+            lab.command("python3").args(["-u", "-m", "http.server", "--bind", ADDRESS, "80"]),
+            None,
+        );
+        let listener = listener.unwrap();
+        listener.transcript().expect(&Regex::new("Serving").unwrap(), Duration::from_secs(20)).unwrap();
+        let status = host.command(&lab, "curl").args(["--silent", "--fail", ADDRESS]).output().unwrap();
+        assert!(status.status.success());
     }
 
     #[test]

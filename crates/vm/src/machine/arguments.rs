@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf};
+use super::{Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf, Screen};
 
 /// What [`Builder::start`] made for this machine.
 pub(super) struct Files {
@@ -17,7 +17,11 @@ pub(super) struct Files {
 /// The arguments that make QEMU this machine.
 pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     let mut list = List::default();
-    list.pair("-machine", "q35").pair("-accel", builder.accel.name()).pair("-cpu", "max");
+    let machine = match builder.screen {
+        Screen::None => "q35",
+        Screen::Serial => "q35,graphics=off",
+    };
+    list.pair("-machine", machine).pair("-accel", builder.accel.name()).pair("-cpu", "max");
     list.pair("-m", format!("{}M", builder.memory));
     // Nothing that was not asked for: no VGA, no floppy, no second card.
     list.one("-nodefaults").pair("-display", "none");

@@ -85,6 +85,13 @@ pub enum Console {
     Terminal,
 }
 
+/// What a BIOS takes for a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Screen {
+    None,
+    Serial,
+}
+
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct Builder {
@@ -98,6 +105,7 @@ pub struct Builder {
     fw_cfg: Vec<(String, String)>,
     on_reboot: OnReboot,
     console: Console,
+    screen: Screen,
 }
 
 impl Builder {
@@ -114,6 +122,7 @@ impl Builder {
             fw_cfg: Vec::new(),
             on_reboot: OnReboot::Restart,
             console: Console::Captured { copy: None },
+            screen: Screen::None,
         }
     }
 
@@ -166,6 +175,12 @@ impl Builder {
         Self { on_reboot, ..self }
     }
 
+    /// Has the BIOS, and the ROMs it starts, speak on the serial console as well.
+    #[must_use]
+    pub fn bios_on_serial(self) -> Self {
+        Self { screen: Screen::Serial, ..self }
+    }
+
     /// Where the serial console goes.
     #[must_use]
     pub fn console(self, console: Console) -> Self {
@@ -203,6 +218,7 @@ impl Builder {
             console,
             socket: files.socket,
             mac: self.mac.clone(),
+            tap: files.tap,
             _directory: directory,
         })
     }
@@ -257,6 +273,7 @@ pub struct Machine {
     console: Transcript,
     socket: PathBuf,
     mac: String,
+    tap: String,
     _directory: tempfile::TempDir,
 }
 
@@ -269,6 +286,11 @@ impl Machine {
     /// Its Ethernet address.
     pub fn mac(&self) -> &str {
         &self.mac
+    }
+
+    /// The lab's end of its network cable, see [`Lab::tap`].
+    pub fn tap(&self) -> &str {
+        &self.tap
     }
 
     /// Waits for a line on the console, see [`Transcript::expect`].

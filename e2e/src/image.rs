@@ -1,0 +1,67 @@
+//! The images and the binary that the scenarios are about.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+
+use bootwright_formats::pe::Uki;
+use bootwright_image::{Digester, RootManifest};
+use bootwright_vm::uki::Parts;
+
+use crate::{Scenario, done};
+
+/// The directory of the image `name`.
+pub(crate) fn find(name: &str) -> PathBuf {
+    let image = from_environment("BOOTWRIGHT_E2E_IMAGES").join(name);
+    assert!(image.join("image.json").is_file(), "{} is no image: run `cargo xtask test`", image.display());
+    image
+}
+
+/// The `bootwright` binary.
+pub(crate) fn program() -> PathBuf {
+    from_environment("BOOTWRIGHT_BIN")
+}
+
+fn from_environment(name: &str) -> PathBuf {
+    match std::env::var_os(name) {
+        Some(value) => done(name, PathBuf::from(value).canonicalize()),
+        None => panic!("{name} is not set: run `cargo xtask test`, or `cargo xtask scenario NAME`"),
+    }
+}
+
+/// A directory that holds a copy of the image `name` under that name.
+pub(crate) fn copy(name: &str) -> tempfile::TempDir {
+    let directory = done("making a directory", tempfile::tempdir());
+    let (from, to) = (find(name), directory.path().join(name));
+    done("copying an image", fs::create_dir(&to));
+    for entry in done("copying an image", fs::read_dir(from)) {
+        let entry = done("copying an image", entry);
+        done("copying an image", fs::copy(entry.path(), to.join(entry.file_name())));
+    }
+    directory
+}
+
+impl Scenario {
+    /// The command line inside the UKI.
+    pub fn command_line(&self) -> String {
+        let uki = self.image().join("image.efi");
+        done("reading the UKI", Parts::extract(&uki)).cmdline
+    }
+
+    /// The SHA-256 of a section of the UKI, in hexadecimal digits.
+    pub fn digest_of(&self, section: &str) -> String {
+        let mut file = done("opening the UKI", File::open(self.image().join("image.efi")));
+        let uki = done("reading the UKI", Uki::read(&mut file));
+        let Some(range) = uki.range(section) else { panic!("the UKI has no section {section}") };
+        done("reading the UKI", file.seek(SeekFrom::Start(range.start)));
+        let mut digester = Digester::default();
+        done("reading the UKI", io::copy(&mut file.take(range.end - range.start), &mut digester));
+        digester.finish().hex()
+    }
+
+    /// What the root manifest says of the root.
+    pub fn root(&self) -> RootManifest {
+        let bytes = done("reading root.json", fs::read(self.image().join("root.json")));
+        done("reading root.json", RootManifest::from_bytes(&bytes))
+    }
+}

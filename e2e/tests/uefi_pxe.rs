@@ -1,0 +1,18 @@
+//! UEFI fetches iPXE by TFTP, iPXE the UKI by HTTP, and the UKI keeps its own command line.
+
+use bootwright_e2e::{LOGIN, Scenario};
+use bootwright_image::timeline::Stage;
+use bootwright_vm::{Road, machine::Firmware};
+
+#[test]
+fn a_uefi_machine_boots_by_pxe_and_keeps_its_command_line() {
+    let scenario = Scenario::new("hello").serve().boot(Road::Pxe, Firmware::Uefi);
+    scenario.sees("iPXE");
+    let line = scenario.sees("Kernel command line:");
+    assert!(line.contains(&scenario.command_line()), "{line}");
+    scenario.sees(LOGIN);
+    scenario.reports(Stage::Tftp, "snponly.efi");
+    scenario.reports(Stage::Http, r"image\.efi");
+    scenario.reports(Stage::System, "");
+    scenario.went_through(&[Stage::Dhcp, Stage::Tftp, Stage::Http, Stage::Agent, Stage::System]);
+}
