@@ -12,7 +12,7 @@ fn a_bios_machine_boots_kernel_and_initrd_out_of_the_uki() {
     let mut scenario = Scenario::new("hello").serve();
     let machine = scenario.machine(Road::Pxe, Firmware::Bios).bios_on_serial();
     scenario = scenario.boot_machine(machine);
-    scenario.sees("Press Ctrl-B");
+    scenario.sees("Ctrl-B for the iPXE command line");
     scenario.types("\x02");
     scenario.sees("iPXE>");
     scenario.types("dhcp && chain tftp://10.77.0.1/undionly.kpxe\r");
