@@ -44,7 +44,7 @@ pub fn run() -> Result<()> {
     let server = Server::start(&lab, &serving, None).map_err(told)?;
     let machines = switch_on(&lab)?;
     follow(&lab, &server, &machines)?;
-    let told_by_server = timeline::read(&server.machines(&lab).map_err(told)?, &machines);
+    let told_by_server = timeline::read(&ask(&lab, &server)?, &machines);
     println!("\n{}", timeline::side_by_side(&told_by_server));
     println!(
         "\nBoth machines booted the same image.efi. The whole demo took {:.0} s.",
@@ -76,7 +76,7 @@ fn follow(lab: &Lab, server: &Server, machines: &[(&'static str, Machine)]) -> R
             return Err(evidence(server, machines));
         }
         std::thread::sleep(Duration::from_millis(500));
-        let told_by_server = timeline::read(&server.machines(lab).map_err(told)?, machines);
+        let told_by_server = timeline::read(&ask(lab, server)?, machines);
         for (timeline, shown) in told_by_server.iter().zip(&mut shown) {
             for event in timeline.events.iter().skip(*shown) {
                 println!("   {:15}  {:6.1} s  {}", timeline.label, event.seconds, event.text);
@@ -93,6 +93,10 @@ fn follow(lab: &Lab, server: &Server, machines: &[(&'static str, Machine)]) -> R
         }
     }
     Ok(())
+}
+
+fn ask(lab: &Lab, server: &Server) -> Result<Vec<bootwright_image::timeline::Machine>> {
+    serde_json::from_value(server.machines(lab).map_err(told)?).map_err(told)
 }
 
 /// What is known when a machine did not come up.

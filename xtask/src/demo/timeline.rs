@@ -1,7 +1,7 @@
 //! Two machines' timelines, side by side, as the server tells them at `/v1/machines`.
 
+use bootwright_image::timeline;
 use bootwright_vm::Machine;
-use serde_json::Value;
 
 /// Columns of text that one machine gets.
 const WIDTH: usize = 58;
@@ -18,29 +18,26 @@ pub struct Timeline {
 pub struct Told {
     /// Seconds since the machine's first packet.
     pub seconds: f64,
-    /// Stage and what happened.
+    /// What happened.
     pub text: String,
 }
 
 /// The current boot of each machine.
-pub fn read(api: &Value, machines: &[(&'static str, Machine)]) -> Vec<Timeline> {
-    let all = api["machines"].as_array().map(Vec::as_slice).unwrap_or_default();
+pub fn read(told: &[timeline::Machine], machines: &[(&'static str, Machine)]) -> Vec<Timeline> {
     let of = |(label, machine): &(&'static str, Machine)| {
-        let found = all.iter().find(|candidate| candidate["mac"] == machine.mac());
+        let found = told.iter().find(|candidate| candidate.id.mac == machine.mac());
         Timeline { label, events: found.map(events).unwrap_or_default() }
     };
     machines.iter().map(of).collect()
 }
 
-fn events(machine: &Value) -> Vec<Told> {
-    let boot = &machine["boot"];
-    let started = boot["started"].as_f64().unwrap_or_default();
-    let told = |entry: &Value| {
-        let seconds = (entry["at"].as_f64().unwrap_or_default() - started) / 1000.0;
-        let stage = entry["stage"].as_str().unwrap_or_default();
-        Told { seconds, text: format!("{stage:8} {}", entry["text"].as_str().unwrap_or_default()) }
+fn events(machine: &timeline::Machine) -> Vec<Told> {
+    let started = machine.events.first().map_or(0, |event| event.at);
+    let told = |event: &timeline::Event| Told {
+        seconds: event.at.saturating_sub(started) as f64 / 1000.0,
+        text: event.text.clone(),
     };
-    boot["entries"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(told).collect()
+    machine.events.iter().map(told).collect()
 }
 
 /// The timelines as columns, each event at its second.
