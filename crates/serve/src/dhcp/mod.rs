@@ -1,0 +1,176 @@
+//! The sockets of the DHCP server: ports 67 and 4011 of one interface, one thread.
+//!
+//! The thread takes whatever has arrived (up to [`BATCH`] packets), has [`netboot`](bootwright_netboot)
+//! decide, makes all new leases durable with a single fdatasync, and only then sends the answers. While
+//! the disk works the next batch gathers in the socket's buffer: the busier the server, the more
+//! leases share one sync.
+
+pub mod journal;
+pub mod others;
+mod sockets;
+
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use bootwright_netboot::dhcp::server::{Config, Event, Lease, Leases, Reply, Server};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+
+pub use journal::{Journal, JournalError};
+pub use others::{Found, find_others};
+pub use sockets::{BindError, Heard, Sockets};
+
+/// Packets that are answered together at most: it bounds memory and the wait of the first of them.
+pub const BATCH: usize = 512;
+/// The longest packet that is read; DHCP messages fit into an Ethernet frame.
+const MAX_PACKET: usize = 1500;
+
+/// Takes each event as it happens, on the server's thread: it must not block.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    wake: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The server could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the DHCP server's thread")]
+pub struct StartError(#[source] std::io::Error);
+
+/// Starts to answer. `leases` and `journal` come from [`Journal::open`]; a proxy needs neither.
+pub fn start(
+    sockets: Sockets,
+    config: Config,
+    leases: Leases,
+    journal: Option<Journal>,
+    events: Events,
+) -> Result<Running, StartError> {
+    let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| StartError(error.into()))?);
+    let server = Server::new(config, leases);
+    let mut work = Work { sockets, server, journal, events, wake: wake.clone() };
+    let thread =
+        std::thread::Builder::new().name("dhcp".into()).spawn(move || work.run()).map_err(StartError)?;
+    Ok(Running { wake, thread: Some(thread) })
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The thread may be gone already; then nobody needs waking.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the DHCP server's thread has panicked");
+        }
+    }
+}
+
+struct Work {
+    sockets: Sockets,
+    server: Server,
+    journal: Option<Journal>,
+    events: Events,
+    wake: Arc<OwnedFd>,
+}
+
+/// Which port a packet came to.
+#[derive(Clone, Copy)]
+enum Port {
+    Server,
+    Pxe,
+}
+
+impl Work {
+    fn run(&mut self) {
+        loop {
+            let mut ready = [
+                PollFd::new(&self.sockets.server, PollFlags::IN),
+                PollFd::new(&self.sockets.pxe, PollFlags::IN),
+                PollFd::new(&*self.wake, PollFlags::IN),
+            ];
+            if let Err(error) = poll(&mut ready, None)
+                && error != rustix::io::Errno::INTR
+            {
+                tracing::error!("DHCP: waiting for packets: {error}; the server stops");
+                return;
+            }
+            if ready.last().is_some_and(|wake| !wake.revents().is_empty()) {
+                return;
+            }
+            self.batch();
+        }
+    }
+
+    fn batch(&mut self) {
+        let mut outputs = Vec::new();
+        let mut buffer = [0; MAX_PACKET];
+        for port in [Port::Server, Port::Pxe] {
+            for _ in 0..BATCH {
+                let Some((length, from)) = take(self.socket(port), &mut buffer) else { break };
+                let (packet, now) = (buffer.get(..length).unwrap_or_default(), now());
+                let output = match port {
+                    Port::Server => self.server.receive(now, packet),
+                    Port::Pxe => self.server.receive_pxe(now, packet, from),
+                };
+                outputs.push((port, output));
+            }
+        }
+        let kept = self.keep(outputs.iter().filter_map(|(_, output)| output.change.as_ref()));
+        for (port, output) in outputs {
+            if output.change.is_some() && !kept {
+                continue;
+            }
+            if let Some(reply) = output.reply {
+                self.send(port, &reply);
+            }
+            if let Some(event) = output.event {
+                (self.events)(event);
+            }
+        }
+    }
+
+    /// Whether the leases are durable. If they are not, the machines ask again, and the operator reads
+    /// why they must.
+    fn keep<'a>(&mut self, changes: impl Iterator<Item = &'a Lease>) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        let result =
+            journal.append(changes).and_then(|()| journal.compact_if_long(self.server.leases(), now()));
+        if let Err(error) = &result {
+            let cause =
+                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            tracing::error!("no lease is given: {error}{cause}");
+        }
+        result.is_ok()
+    }
+
+    fn socket(&self, port: Port) -> &UdpSocket {
+        match port {
+            Port::Server => &self.sockets.server,
+            Port::Pxe => &self.sockets.pxe,
+        }
+    }
+
+    fn send(&self, port: Port, reply: &Reply) {
+        if let Err(error) = self.socket(port).send_to(&reply.bytes, reply.to) {
+            tracing::warn!("DHCP answer to {} not sent: {error}", reply.to);
+        }
+    }
+}
+
+/// The next packet that has arrived, if any.
+fn take(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
+    match socket.recv_from(buffer) {
+        Ok((length, SocketAddr::V4(from))) => Some((length, from)),
+        // Nothing there, or an ICMP error of an earlier answer: poll says when there is more.
+        _ => None,
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
