@@ -1,0 +1,115 @@
+//! From a [`Tree`] to the file `root.img`, by the programs of the distribution, fed with a tar stream.
+//!
+//! A writer that cannot keep everything says so, path by path, before it starts: see [`losses`].
+
+mod erofs;
+mod losses;
+mod squashfs;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use bootwright_image::RootFormat;
+
+pub use losses::{Loss, losses};
+
+use crate::recipe::Compression;
+use crate::tool::ToolError;
+use crate::tree::Tree;
+
+/// Why the root cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// The program.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// The program is too old.
+    #[error("{program} {found} cannot read a tar stream: {needed} or later is needed ({advice})")]
+    TooOld {
+        /// The program.
+        program: &'static str,
+        /// What it says of itself.
+        found: String,
+        /// The first version that can.
+        needed: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// A format that recipes cannot ask for.
+    #[error("a root cannot be written as {0}")]
+    Format(&'static str),
+}
+
+/// Writes roots of one format.
+#[derive(Debug, Clone)]
+pub struct RootWriter {
+    format: RootFormat,
+    compression: Compression,
+    version: String,
+}
+
+impl RootWriter {
+    /// A writer; fails when its program is missing or too old.
+    pub fn new(format: RootFormat, compression: Compression) -> Result<Self, RootError> {
+        let version = match format {
+            RootFormat::Squashfs => squashfs::version()?,
+            RootFormat::Erofs => erofs::version()?,
+            RootFormat::Ext4 => return Err(RootError::Format("ext4")),
+        };
+        Ok(Self { format, compression, version })
+    }
+
+    /// Everything but the tree that decides which bytes come out.
+    pub fn inputs(&self) -> String {
+        format!("{} {:?} {}", self.format.name(), self.compression, self.version)
+    }
+
+    /// Writes `tree` to the new file `to`. `epoch` dates the file system itself; `fed` hears how many
+    /// bytes the program has taken.
+    pub fn write(&self, tree: &Tree, to: &Path, epoch: u64, fed: &dyn Fn(u64)) -> Result<(), RootError> {
+        let order = Order { tree, to, compression: self.compression, epoch, fed };
+        match self.format {
+            RootFormat::Squashfs => squashfs::write(&order),
+            RootFormat::Erofs => erofs::write(&order),
+            RootFormat::Ext4 => Err(RootError::Format("ext4")),
+        }
+    }
+}
+
+/// What a program is to write.
+struct Order<'a> {
+    tree: &'a Tree,
+    to: &'a Path,
+    compression: Compression,
+    epoch: u64,
+    fed: &'a dyn Fn(u64),
+}
+
+/// Tells how many bytes have gone through.
+struct Counting<'a, W> {
+    inner: W,
+    bytes: u64,
+    fed: &'a dyn Fn(u64),
+}
+
+impl<'a, W: Write> Counting<'a, W> {
+    fn new(inner: W, fed: &'a dyn Fn(u64)) -> BufWriter<Self> {
+        BufWriter::with_capacity(1 << 20, Self { inner, bytes: 0, fed })
+    }
+}
+
+impl<W: Write> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.bytes += count as u64;
+        (self.fed)(self.bytes);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use std::io::BufReader;
+use std::sync::Arc;
+
+use super::{Backing, Content, Inode, Kind, MAX_INODES, Metadata, Tree, TreePath};
+use crate::tar::{Member, MemberKind, Reader, TarError};
+
+/// Why an archive is no tree.
+#[derive(Debug, thiserror::Error)]
+pub enum FromTarError {
+    /// The archive itself.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// A hard link to something that did not come before, or to a directory.
+    #[error("{path} is a hard link to {target}, and there is no such file before it in the archive")]
+    DanglingHardLink {
+        /// The link.
+        path: TreePath,
+        /// What it names.
+        target: TreePath,
+    },
+    /// A member below something that is no directory.
+    #[error("{path} lies below {parent}, which is no directory")]
+    NotADirectory {
+        /// The member.
+        path: TreePath,
+        /// The parent.
+        parent: TreePath,
+    },
+    /// More than [`MAX_INODES`] members.
+    #[error("more than {MAX_INODES} members")]
+    TooMany,
+}
+
+impl Tree {
+    /// Reads the headers of an uncompressed tar; the data stays where it is. A later member of a path
+    /// takes the place of an earlier one, as when unpacking; directories that the archive only implies
+    /// belong to root, mode 0755, time 0.
+    pub fn from_tar(backing: &Arc<Backing>) -> Result<Self, FromTarError> {
+        let mut reader = Reader::new(BufReader::new(backing.file()))?;
+        let mut tree = Self::default();
+        while let Some(member) = reader.next_member()? {
+            if tree.inodes.len() >= MAX_INODES {
+                return Err(FromTarError::TooMany);
+            }
+            tree.add_member(member, backing)?;
+        }
+        tree.ensure_parents(&TreePath::ROOT)?;
+        Ok(tree)
+    }
+
+    fn add_member(&mut self, member: Member, backing: &Arc<Backing>) -> Result<(), FromTarError> {
+        let Member { path, metadata, kind } = member;
+        self.ensure_parents(&path)?;
+        let kind = match kind {
+            MemberKind::HardLink(target) => return self.add_hard_link(path, target),
+            MemberKind::File { offset, size } => Kind::File(Content::part(backing, offset, size)),
+            MemberKind::Symlink(target) => Kind::Symlink(target),
+            MemberKind::Directory => Kind::Directory,
+            MemberKind::Fifo => Kind::Fifo,
+            MemberKind::CharDevice(major, minor) => Kind::CharDevice(major, minor),
+            MemberKind::BlockDevice(major, minor) => Kind::BlockDevice(major, minor),
+        };
+        if !matches!(kind, Kind::Directory) {
+            // Where a directory was, what lay in it goes too.
+            self.remove(&path);
+        }
+        self.insert(path, Inode { metadata, kind });
+        Ok(())
+    }
+
+    fn add_hard_link(&mut self, path: TreePath, target: TreePath) -> Result<(), FromTarError> {
+        match self.get(&target) {
+            Some(inode) if !matches!(inode.kind, Kind::Directory) => {}
+            _ => return Err(FromTarError::DanglingHardLink { path, target }),
+        }
+        if path != target {
+            self.remove(&path);
+            self.link(path, &target);
+        }
+        Ok(())
+    }
+
+    /// Makes the directories above `path` that are missing, the root among them.
+    fn ensure_parents(&mut self, path: &TreePath) -> Result<(), FromTarError> {
+        let mut missing = Vec::new();
+        let mut above = if path.is_root() { Some(TreePath::ROOT) } else { path.parent() };
+        while let Some(directory) = above {
+            match self.get(&directory) {
+                Some(Inode { kind: Kind::Directory, .. }) => break,
+                Some(_) => {
+                    let path = path.clone();
+                    return Err(FromTarError::NotADirectory { path, parent: directory });
+                }
+                None => above = directory.parent(),
+            }
+            missing.push(directory);
+        }
+        for directory in missing {
+            let metadata = Metadata { mode: 0o755, ..Metadata::default() };
+            self.insert(directory, Inode { metadata, kind: Kind::Directory });
+        }
+        Ok(())
+    }
+}
