@@ -18,7 +18,7 @@ impl Scenario {
     pub fn sees(&self, pattern: &str) -> String {
         match self.running().expect(&regex(pattern), PATIENCE) {
             Ok(seen) => seen.line,
-            Err(unseen) => panic!("the console: {unseen}"),
+            Err(unseen) => panic!("the console: {}", unseen.summary()),
         }
     }
 

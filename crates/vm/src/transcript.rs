@@ -266,10 +266,17 @@ impl State {
     }
 }
 
+impl NotSeen {
+    /// What was not seen, without the last lines.
+    pub fn summary(&self) -> String {
+        let why = if self.ended { "before it ended" } else { "in time" };
+        format!("no line matched /{}/ {why} ({:.1} s)", self.pattern, self.waited.as_secs_f64())
+    }
+}
+
 impl fmt::Display for NotSeen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = if self.ended { "before it ended" } else { "in time" };
-        write!(f, "no line matched /{}/ {why} ({:.1} s)", self.pattern, self.waited.as_secs_f64())?;
+        f.write_str(&self.summary())?;
         if self.tail.is_empty() {
             return f.write_str("; nothing at all was said");
         }
