@@ -9,6 +9,7 @@
 //! * [`kernel`]: the kernel with its modules and its configuration;
 //! * [`root`]: the tree becomes `root.img`;
 //! * [`initrd`]: the closure of modules and firmware for a kind of machine, around the agent.
+//! * [`uki`]: stub, kernel, initrd and command line as one PE file.
 //!
 //! Results of steps are kept in a [`cache`]; programs of the distribution are run by [`tool`].
 
@@ -22,3 +23,4 @@ pub mod source;
 pub mod tar;
 pub mod tool;
 pub mod tree;
+pub mod uki;

@@ -9,6 +9,7 @@ mod doctor;
 #[allow(dead_code)]
 mod failure;
 mod initrd;
+mod uki;
 mod vm;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     Initrd(initrd::Initrd),
     Man(complete::Man),
+    Uki(uki::Uki),
     Vm(vm::Vm),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Doctor(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
+        Verb::Uki(arguments) => arguments.run(),
         Verb::Vm(arguments) => arguments.run(),
     };
     match result {

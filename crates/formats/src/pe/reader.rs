@@ -82,6 +82,19 @@ impl Section {
         u64::from(self.virtual_size.min(self.raw_size))
     }
 
+    /// Reads the content of a small section whole: at most [`MAX_TEXT`] bytes.
+    pub fn read(&self, source: &mut (impl Read + Seek)) -> Result<Vec<u8>, Error> {
+        if self.size() > MAX_TEXT {
+            return Err(Error::TextSize { name: self.name.clone(), size: self.size() });
+        }
+        let offset = self.range().start;
+        let failed = |source| Error::Read { offset, source };
+        source.seek(SeekFrom::Start(offset)).map_err(failed)?;
+        let mut content = vec![0; self.size() as usize];
+        source.read_exact(&mut content).map_err(failed)?;
+        Ok(content)
+    }
+
     fn parse(header: &[u8]) -> Option<Self> {
         let name: [u8; 8] = bytes_at(header, 0)?;
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -232,17 +245,4 @@ impl Image {
     pub fn nx_compat(&self) -> bool {
         self.dll_characteristics & Self::NX_COMPAT != 0
     }
-}
-
-/// Reads the content of a small section whole: at most [`MAX_TEXT`] bytes.
-pub(super) fn read_small(source: &mut (impl Read + Seek), section: &Section) -> Result<Vec<u8>, Error> {
-    if section.size() > MAX_TEXT {
-        return Err(Error::TextSize { name: section.name.clone(), size: section.size() });
-    }
-    let offset = section.range().start;
-    let failed = |source| Error::Read { offset, source };
-    source.seek(SeekFrom::Start(offset)).map_err(failed)?;
-    let mut content = vec![0; section.size() as usize];
-    source.read_exact(&mut content).map_err(failed)?;
-    Ok(content)
 }

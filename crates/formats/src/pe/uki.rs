@@ -3,7 +3,6 @@
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use super::reader::read_small;
 use super::{Error, Image, Section};
 
 /// A unified kernel image: a PE file with a kernel in it.
@@ -60,7 +59,7 @@ impl Uki {
     /// line ends at its end; `None` when there is no such section.
     pub fn text(&self, source: &mut (impl Read + Seek), name: &str) -> Result<Option<String>, Error> {
         let Some(section) = self.section(name) else { return Ok(None) };
-        let content = read_small(source, section)?;
+        let content = section.read(source)?;
         let text = String::from_utf8_lossy(&content);
         Ok(Some(text.trim_end_matches(['\0', '\n']).to_owned()))
     }
