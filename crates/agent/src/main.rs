@@ -1,2 +1,64 @@
-//! PID 1 of a machine that boots an image.
-fn main() {}
+//! PID 1 of a machine that boots an image: the *agent*.
+//!
+//! Two processes share the work, so that no fault of the larger one can make the kernel panic:
+//!
+//! - **PID 1** ([`supervise`]) mounts `/proc`, `/sys`, `/dev` and `/run`, starts the worker, reaps, and
+//!   carries out what the worker hands over: move into the new root, start the loaded kernel, or do what
+//!   `bootwright.on_failure` says. It knows no network and no file format.
+//! - **the worker** ([`work`]) does all that can go wrong: [`devices`] loads drivers, [`network`] brings
+//!   up links and addresses, [`address`] finds out which image, [`root`] fetches and verifies its root,
+//!   [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
+//!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
+//!
+//! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
+//! `agent report system TEXT` once the system is up.
+
+mod address;
+mod boot;
+mod clock;
+mod devices;
+mod failure;
+mod handover;
+mod instructions;
+mod log;
+mod network;
+mod report;
+mod root;
+mod supervise;
+mod work;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+bootwright-agent: PID 1 of a machine that boots a bootwright image
+
+It is the /init of an initrd and does nothing as an ordinary program, except:
+
+  bootwright-agent report STAGE TEXT   tell the server that this machine reached STAGE
+  bootwright-agent --version
+
+Example: bootwright-agent report system 'the system is up'
+";
+
+fn main() -> ExitCode {
+    if rustix::process::getpid().is_init() {
+        supervise::run();
+    }
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(work::ROLE) => work::run(),
+        Some(report::ROLE) => report::run(arguments),
+        Some("--version") => {
+            println!("bootwright-agent {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Some("--help" | "-h") => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Exit status: 0 done · 1 the thing is bad · 2 wrong usage or recipe · 3 the environment failed; see
 //! [`failure`].
 
+mod agent;
 mod complete;
 mod doctor;
 // Verbs come one by one; each uses the kinds it needs.

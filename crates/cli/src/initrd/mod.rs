@@ -29,12 +29,8 @@ impl Initrd {
     }
 }
 
-/// The agent's program, from the file that `BOOTWRIGHT_AGENT` names.
+/// The agent's program, that this binary carries.
 fn agent() -> Result<Vec<u8>, Failure> {
-    let path = std::env::var_os("BOOTWRIGHT_AGENT").ok_or_else(|| {
-        let text = "BOOTWRIGHT_AGENT names no file with the agent: set it, or give --no-agent";
-        Failure::message(Kind::Usage, text)
-    })?;
-    std::fs::read(&path)
-        .map_err(|error| Failure::message(Kind::Environment, format!("reading {}: {error}", path.display())))
+    let bytes = crate::agent::bytes().map_err(|text| Failure::message(Kind::Environment, text))?;
+    Ok(bytes.to_vec())
 }

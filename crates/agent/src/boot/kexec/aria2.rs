@@ -1,0 +1,169 @@
+//! The parameters of [aria2-initrd](https://github.com/OpenCHAMI/aria2-initrd), for set-ups that move over.
+//!
+//! | parameter | meaning |
+//! |---|---|
+//! | `url=URL,URL…` | files to fetch into `output_dir` (`/tmp`), as its README says |
+//! | `kernel_url=` `initrd_url=` | what to start by kexec, as its init does; the kernel may be a UKI |
+//! | `kernel_sha=` `initrd_sha=` | their SHA-256; without it the file is started unverified, with a warning |
+//! | `next_kernel_params=` | the command line; default that of the UKI, else `console=ttyS0` |
+//!
+//! `aria2_options=` has no effect (a warning says so). `tpm_attestation=1` is refused: a machine that is
+//! told to attest must not boot without. Only HTTP and HTTPS URLs are fetched.
+
+use bootwright_image::Digest;
+use bootwright_image::cmdline::CommandLine;
+use url::Url;
+
+/// Where files go without `output_dir=`.
+const OUTPUT_DIRECTORY: &str = "/tmp";
+
+/// The command line that aria2-initrd gives when none is given.
+pub const COMMAND_LINE: &str = "console=ttyS0";
+
+/// More files than that are a mistake.
+const MAX_FILES: usize = 64;
+
+/// A file to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where it is.
+    pub url: Url,
+    /// Its name in the output directory.
+    pub name: String,
+    /// What it must be.
+    pub digest: Option<Digest>,
+}
+
+/// What the line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Files of `url=`.
+    pub files: Vec<Remote>,
+    /// Where they go.
+    pub output_directory: String,
+    /// The kernel to start.
+    pub kernel: Option<Remote>,
+    /// Its initrd.
+    pub initrd: Option<Remote>,
+    /// Its command line.
+    pub next_kernel_params: Option<String>,
+    /// What has no effect.
+    pub warnings: Vec<String>,
+}
+
+impl Request {
+    /// Reads the line; `None` when it asks for nothing of the kind, an error when it asks for what cannot
+    /// be done.
+    pub fn read(line: &CommandLine) -> Result<Option<Self>, String> {
+        let text = |key: &str| line.get(key).filter(|value| !value.is_empty());
+        if text("tpm_attestation") == Some("1") {
+            return Err("tpm_attestation=1 is not supported by this agent".to_owned());
+        }
+        let files = text("url").map(|list| list.split(',').filter(|url| !url.is_empty()));
+        let files = files.into_iter().flatten().map(|url| remote("url", url, None, None));
+        let files: Vec<Remote> = files.collect::<Result<_, _>>()?;
+        if files.len() > MAX_FILES {
+            return Err(format!("url= names {} files, more than {MAX_FILES}", files.len()));
+        }
+        let fetched = |key: &str, digest_key: &str, name: &str| {
+            text(key).map(|url| remote(key, url, text(digest_key), Some(name))).transpose()
+        };
+        let kernel = fetched("kernel_url", "kernel_sha", "kernel")?;
+        let initrd = fetched("initrd_url", "initrd_sha", "initrd.img")?;
+        if kernel.is_none() && initrd.is_some() {
+            return Err("initrd_url= without kernel_url=".to_owned());
+        }
+        let mut warnings = Vec::new();
+        if line.has("aria2_options") {
+            warnings.push("aria2_options= has no effect: this agent fetches by itself".to_owned());
+        }
+        let request = Self {
+            files,
+            output_directory: text("output_dir").unwrap_or(OUTPUT_DIRECTORY).to_owned(),
+            kernel,
+            initrd,
+            next_kernel_params: text("next_kernel_params").map(str::to_owned),
+            warnings,
+        };
+        Ok((request.kernel.is_some() || !request.files.is_empty()).then_some(request))
+    }
+}
+
+fn remote(key: &str, url: &str, digest: Option<&str>, name: Option<&str>) -> Result<Remote, String> {
+    let url = Url::parse(url).map_err(|error| format!("{key}={url}: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{key}={url}: only http:// and https:// are fetched by this agent"));
+    }
+    let digest = digest.map(|text| text.trim().to_lowercase().parse::<Digest>()).transpose();
+    let digest = digest.map_err(|error| format!("the SHA-256 for {key}: {error}"))?;
+    let last = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None if matches!(last, "" | "." | "..") => {
+            return Err(format!("{key}={url}: there is no file name in it"));
+        }
+        None => last.to_owned(),
+    };
+    Ok(Remote { url, name, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(line: &str) -> Result<Option<Request>, String> {
+        Request::read(&CommandLine::parse(line))
+    }
+
+    #[test]
+    fn kernel_and_initrd_with_their_digests_and_a_quoted_line_are_read() {
+        let digest = Digest::of(b"kernel");
+        let line = format!(
+            "kernel_url=http://s/vmlinuz initrd_url=http://s/initrd kernel_sha={} \
+             next_kernel_params=\"console=ttyS0 quiet root=x\"",
+            digest.hex().to_uppercase()
+        );
+        let request = read(&line).unwrap().unwrap();
+        let kernel = request.kernel.unwrap();
+        assert_eq!((kernel.name.as_str(), kernel.digest), ("kernel", Some(digest)));
+        assert_eq!(request.initrd.unwrap().digest, None);
+        assert_eq!(request.next_kernel_params.as_deref(), Some("console=ttyS0 quiet root=x"));
+    }
+
+    #[test]
+    fn a_list_of_urls_goes_into_the_output_directory_by_name() {
+        let request = read("url=http://s/a/one.img,https://s/two output_dir=/run/x aria2_options=-j4")
+            .unwrap()
+            .unwrap();
+        let names: Vec<_> = request.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!((names, request.output_directory.as_str()), (vec!["one.img", "two"], "/run/x"));
+        assert_eq!(request.warnings.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_said_and_nothing_is_asked_by_an_ordinary_line() {
+        assert_eq!(read("quiet console=ttyS0"), Ok(None));
+        for (line, word) in [
+            ("kernel_url=magnet:?xt=1", "only http"),
+            ("kernel_url=http://s/k kernel_sha=xyz", "hexadecimal"),
+            ("initrd_url=http://s/i", "without kernel_url"),
+            ("url=http://s/", "no file name"),
+            ("tpm_attestation=1 kernel_url=http://s/k", "tpm_attestation"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_never_leaves_the_output_directory(path in "[a-z./%0-9]{0,30}") {
+            if let Ok(Some(request)) = read(&format!("url=http://s/{path}")) {
+                for file in request.files {
+                    prop_assert!(!file.name.contains('/') && !matches!(file.name.as_str(), "" | "." | ".."));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A root in memory: loop device, read-only file system, a tmpfs over it.
+//!
+//!     /run/bootwright/image/root.img ─▶ /dev/loopN ─▶ squashfs, erofs or ext4 ─┐
+//!                                                     tmpfs (overlay=SIZE) ────┴─▶ overlay at /sysroot
+//!
+//! Once the overlay is mounted, it holds what lies under it: the two lower mounts are detached, and the
+//! system sees one root. The file stays visible where it is, since /run moves into the system.
+
+use std::fs::{create_dir_all, set_permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+
+use bootwright_image::RootFormat;
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount, unmount,
+};
+use tracing::info;
+
+use super::{BootError, SYSROOT, file_error, loop_device};
+use crate::devices::Devices;
+use crate::root::VerifiedRoot;
+
+/// Where an image in memory lies; it moves with /run into the system.
+pub const IMAGE_DIRECTORY: &str = "/run/bootwright/image";
+
+const LOWER: &str = "/bootwright/lower";
+const LAYER: &str = "/bootwright/layer";
+
+/// Bytes beside the root itself that its tmpfs may need: inodes and the last page.
+const SLACK: u64 = 1 << 20;
+
+/// A tmpfs at [`IMAGE_DIRECTORY`] that takes `size` bytes; the usual limit is half of the memory.
+pub fn make_room(size: u64) -> Result<(), BootError> {
+    create_dir_all(IMAGE_DIRECTORY).map_err(file_error(IMAGE_DIRECTORY))?;
+    let size = format!("size={},mode=0755", size.saturating_add(SLACK));
+    let size = std::ffi::CString::new(size).map_err(|error| file_error(IMAGE_DIRECTORY)(error.into()))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", IMAGE_DIRECTORY, "tmpfs", flags, Some(size.as_c_str()))
+        .map_err(failed("tmpfs", IMAGE_DIRECTORY))
+}
+
+/// Mounts `root` with a writable layer of at most `overlay` (tmpfs(5), half of the memory when absent)
+/// at [`SYSROOT`].
+pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices) -> Result<(), BootError> {
+    for module in ["loop", root.format().name(), "overlay"] {
+        devices.require(module)?;
+    }
+    for directory in [LOWER, LAYER, SYSROOT] {
+        create_dir_all(directory).map_err(file_error(directory))?;
+    }
+    let device = loop_device::attach(root.path())?;
+    mount_lower(&device.path, root.format())?;
+    make_layer(overlay)?;
+    mount_overlay()?;
+    for target in [LAYER, LOWER] {
+        unmount(target, UnmountFlags::DETACH).map_err(failed("the overlay's layers, detached", target))?;
+    }
+    info!("root: {} on {}, writable in memory", root.format().name(), device.path);
+    Ok(())
+}
+
+fn mount_lower(device: &str, format: RootFormat) -> Result<(), BootError> {
+    // An ext4 that was not unmounted would want to write its journal into the verified file.
+    let options = matches!(format, RootFormat::Ext4).then_some(c"noload");
+    mount(device, LOWER, format.name(), MountFlags::RDONLY, options).map_err(failed(format.name(), LOWER))
+}
+
+/// The tmpfs with the overlay's two directories; the upper one, which becomes `/`, looks like the root's.
+fn make_layer(overlay: Option<&str>) -> Result<(), BootError> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("tmpfs", LAYER))?;
+    if let Some(size) = overlay {
+        fsconfig_set_string(&context, "size", size).map_err(failed(&format!("tmpfs size={size}"), LAYER))?;
+    }
+    fsconfig_create(&context).map_err(failed("tmpfs", LAYER))?;
+    attach_mount(&context, LAYER, "tmpfs")?;
+    for name in ["upper", "work"] {
+        let path = format!("{LAYER}/{name}");
+        create_dir_all(&path).map_err(file_error(&path))?;
+    }
+    let upper = format!("{LAYER}/upper");
+    let lower = Path::new(LOWER).metadata().map_err(file_error(LOWER))?;
+    set_permissions(&upper, std::fs::Permissions::from_mode(lower.mode() & 0o7777))
+        .map_err(file_error(&upper))?;
+    chown(&upper, Some(lower.uid()), Some(lower.gid())).map_err(file_error(&upper))
+}
+
+fn mount_overlay() -> Result<(), BootError> {
+    let failed = || failed("overlay", SYSROOT);
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed())?;
+    for (key, value) in [
+        ("lowerdir", LOWER.to_owned()),
+        ("upperdir", format!("{LAYER}/upper")),
+        ("workdir", format!("{LAYER}/work")),
+    ] {
+        fsconfig_set_string(&context, key, &*value).map_err(failed())?;
+    }
+    // Volatile: nothing of a tmpfs survives, so nothing has to be synchronised (Linux 5.10).
+    let _ = fsconfig_set_flag(&context, "volatile");
+    fsconfig_set_string(&context, "source", "bootwright").map_err(failed())?;
+    fsconfig_create(&context).map_err(failed())?;
+    attach_mount(&context, SYSROOT, "overlay")
+}
+
+fn attach_mount(context: &std::os::fd::OwnedFd, target: &str, what: &str) -> Result<(), BootError> {
+    let mounted = fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());
+    let mounted = mounted.map_err(failed(what, target))?;
+    move_mount(&mounted, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .map_err(failed(what, target))
+}
+
+fn failed(what: &str, target: &str) -> impl FnOnce(rustix::io::Errno) -> BootError {
+    let (what, target) = (what.to_owned(), target.to_owned());
+    move |source| BootError::Mount { what, target, source }
+}

@@ -1,0 +1,242 @@
+//! Telling the server how the boot goes: `POST /v1/report` with [`image::timeline::Report`].
+//!
+//! Events wait in a queue until the server is known and reachable; nothing in the boot waits for them.
+//! What could not be told before the system took over lies in [`SPOOL`], from which a systemd unit
+//! ([`unit`]) tells it once the system is up, together with that very fact.
+//!
+//! [`image::timeline::Report`]: bootwright_image::timeline::Report
+
+mod identity;
+pub mod send;
+mod spool;
+pub mod unit;
+
+use std::collections::VecDeque;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bootwright_fetch::Client;
+use bootwright_image::timeline::{Event, MachineId, Report, Stage};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+use url::Url;
+
+pub use identity::{machine, uuid};
+pub use spool::Spool;
+
+use crate::log;
+
+/// The name of this role on the command line.
+pub const ROLE: &str = "report";
+
+/// Where reports go at the server an image comes from.
+const PATH: &str = "/v1/report";
+
+/// Events that wait; a boot has about a dozen. The oldest go first.
+const MAX_QUEUE: usize = 256;
+
+/// Bytes of one event's text: evidence can be long, a server's patience is not.
+const MAX_TEXT: usize = 4000;
+
+/// The first wait after a report that did not arrive; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// How long PID 1 gives the report of a crash.
+const CRASH_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the report that the system is up may be tried: its network may still be coming.
+const SYSTEM_LIMIT: Duration = Duration::from_secs(300);
+
+/// The reports of this boot.
+#[derive(Clone)]
+pub struct Reporter(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something was added to `state`.
+    changed: Notify,
+    /// The queue has become empty.
+    empty: Notify,
+}
+
+struct State {
+    spool: Spool,
+    queue: VecDeque<Event>,
+    client: Option<Arc<Client>>,
+}
+
+impl Reporter {
+    /// A reporter that does not know its server yet.
+    pub fn new(machine: MachineId, image: Option<String>) -> Self {
+        let spool = Spool { url: None, machine, image, pending: Vec::new() };
+        let state = State { spool, queue: VecDeque::new(), client: None };
+        let shared = Shared { state: Mutex::new(state), changed: Notify::new(), empty: Notify::new() };
+        let reporter = Self(Arc::new(shared));
+        tokio::spawn(reporter.clone().run());
+        reporter
+    }
+
+    /// Notes what happened.
+    pub fn event(&self, stage: Stage, text: &str) {
+        self.moved(stage, text, None);
+    }
+
+    /// Notes what happened, with the bytes it moved.
+    pub fn moved(&self, stage: Stage, text: &str, bytes: Option<u64>) {
+        let mut state = self.state();
+        if state.queue.len() == MAX_QUEUE {
+            state.queue.pop_front();
+        }
+        state.queue.push_back(happened(stage, text, bytes));
+        self.0.changed.notify_one();
+    }
+
+    /// Events go to `url` from now on, by `client`, as machine `mac`.
+    pub fn send_to(&self, url: Url, client: Arc<Client>, mac: String) {
+        let mut state = self.state();
+        state.spool.url = Some(url);
+        state.spool.machine.mac = mac;
+        state.client = Some(client);
+        self.0.changed.notify_one();
+    }
+
+    /// The URL of reports is known, but there is no network to send them: the system shall.
+    pub fn spool_for(&self, url: Url) {
+        self.state().spool.url = Some(url);
+    }
+
+    /// Who tells what to whom, as of now.
+    pub fn spool(&self) -> Spool {
+        let state = self.state();
+        Spool { pending: state.queue.iter().cloned().collect(), ..state.spool.clone() }
+    }
+
+    /// Waits for the queue to become empty, but no longer than `limit`; what is left is in the spool.
+    pub async fn finish(&self, limit: Duration) -> Spool {
+        let emptied = async {
+            while !self.state().queue.is_empty() {
+                self.0.empty.notified().await;
+            }
+        };
+        if self.state().client.is_some() {
+            let _ = timeout(limit, emptied).await;
+        }
+        self.spool()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let Some((client, url, report)) = self.next() else {
+                self.0.empty.notify_waiters();
+                self.0.changed.notified().await;
+                continue;
+            };
+            let sent = report.events.len();
+            match send::post(&client, &url, &report).await {
+                Ok(()) => {
+                    self.state().queue.drain(..sent);
+                    wait = FIRST_WAIT;
+                }
+                Err(error) => {
+                    debug!("report to {url}: {error}");
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(Arc<Client>, Url, Report)> {
+        let state = self.state();
+        let (client, url) = (state.client.clone()?, state.spool.url.clone()?);
+        let events: Vec<Event> = state.queue.iter().cloned().collect();
+        let report =
+            Report { machine: state.spool.machine.clone(), image: state.spool.image.clone(), events };
+        (!report.events.is_empty()).then_some((client, url, report))
+    }
+}
+
+/// An event of this moment; the server sets the date on arrival.
+fn happened(stage: Stage, text: &str, bytes: Option<u64>) -> Event {
+    let uptime = Some((log::uptime() * 1000.0).round() / 1000.0);
+    Event { at: 0, uptime, stage, text: text.chars().take(MAX_TEXT).collect(), bytes }
+}
+
+/// Where the machine's reports go: `bootwright.report=`, else the server that has the image.
+pub fn destination(given: Option<&str>, image: Option<&Url>) -> Option<Url> {
+    match given {
+        Some(text) => Url::parse(text).ok(),
+        None => image.and_then(|image| image.join(PATH).ok()),
+    }
+}
+
+/// `agent report STAGE TEXT`: tells what is in the spool and this, or says why not.
+pub fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let (Some(stage), Some(text)) = (arguments.next(), arguments.next()) else {
+        eprintln!("bootwright-agent: usage: report STAGE TEXT");
+        return ExitCode::from(2);
+    };
+    let Ok(stage) = serde_json::from_value::<Stage>(stage.clone().into()) else {
+        eprintln!("bootwright-agent: there is no stage {stage:?}");
+        return ExitCode::from(2);
+    };
+    match spool::tell(stage, text, SYSTEM_LIMIT) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bootwright-agent: {}", crate::failure::chain(&error));
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// PID 1 tells of a worker that died, by a process whose death does not matter either.
+pub fn in_a_process_of_its_own(cause: &str) {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([ROLE, "failure", cause]).stdin(Stdio::null()).stdout(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return };
+    let limit = Instant::now() + CRASH_LIMIT;
+    while Instant::now() < limit {
+        match child.try_wait() {
+            Ok(None) => thread::sleep(Duration::from_millis(100)),
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+    // It is of no use any more, and PID 1 has better things to do.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_go_to_the_server_of_the_image_unless_the_line_says_otherwise() {
+        let image = Url::parse("http://10.0.0.1:8080/images/a/image.json").unwrap();
+        let found = destination(None, Some(&image)).unwrap();
+        assert_eq!(found.as_str(), "http://10.0.0.1:8080/v1/report");
+        let given = destination(Some("https://log.example/x"), Some(&image)).unwrap();
+        assert_eq!(given.as_str(), "https://log.example/x");
+        assert_eq!(destination(None, None), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_told_is_spooled_with_the_newest_events() {
+        let reporter = Reporter::new(MachineId::default(), Some("worker".into()));
+        for number in 0..MAX_QUEUE + 3 {
+            reporter.event(Stage::Agent, &number.to_string());
+        }
+        let spool = reporter.finish(Duration::from_secs(60)).await;
+        assert_eq!(spool.pending.len(), MAX_QUEUE);
+        assert_eq!(spool.pending[0].text, "3");
+    }
+}

@@ -1,0 +1,39 @@
+//! The unit by which the system tells that it is up.
+//!
+//! It lies in /run, so that it is gone with the next boot, and runs the agent's own copy. A system without
+//! systemd does not know it and tells nothing.
+
+use std::fs::{create_dir_all, set_permissions, write};
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+/// Where the copy of the agent lies.
+pub const AGENT: &str = "/run/bootwright/agent";
+
+const DIRECTORY: &str = "/run/systemd/system";
+const NAME: &str = "bootwright-report.service";
+
+/// Ordered after the targets that mean "a user can log in"; a failure to report is no failed unit of the
+/// machine's owner, hence the dash.
+const UNIT: &str = "\
+[Unit]
+Description=Tell the boot server that this machine is up
+After=multi-user.target getty.target network-online.target
+ConditionPathExists=/run/bootwright/report.json
+
+[Service]
+Type=oneshot
+ExecStart=-/run/bootwright/agent report system \"the system is up\"
+TimeoutStartSec=6min
+";
+
+/// Copies the agent to /run and writes the unit.
+pub fn install() -> io::Result<()> {
+    create_dir_all("/run/bootwright")?;
+    std::fs::copy("/proc/self/exe", AGENT)?;
+    set_permissions(AGENT, std::fs::Permissions::from_mode(0o755))?;
+    let wants = format!("{DIRECTORY}/multi-user.target.wants");
+    create_dir_all(&wants)?;
+    write(format!("{DIRECTORY}/{NAME}"), UNIT)?;
+    symlink(format!("../{NAME}"), format!("{wants}/{NAME}"))
+}

@@ -1,0 +1,114 @@
+//! The root file system, from wherever it comes, with the proof that it is the right one.
+//!
+//! A [`VerifiedRoot`] is all that [`crate::boot`] takes, and the functions here are all that make one:
+//! [`embedded`] for a root that lies in the initrd, [`fetched`] for one that a server has.
+
+mod embedded;
+mod fetched;
+pub mod progress;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use bootwright_image::root::RootManifestError;
+use bootwright_image::{Digest, RootFormat};
+
+use crate::boot::BootError;
+
+pub use embedded::embedded;
+pub use fetched::{Fetcher, fetched};
+
+/// A root whose every byte has been compared with a digest that is trusted.
+#[derive(Debug)]
+pub struct VerifiedRoot {
+    path: PathBuf,
+    format: RootFormat,
+    size: u64,
+}
+
+impl VerifiedRoot {
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file system in it.
+    pub fn format(&self) -> RootFormat {
+        self.format
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Why there is no verified root.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// A file of the initrd.
+    #[error("reading {path}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The root manifest is not the pinned one, or none.
+    #[error("{from}")]
+    Manifest {
+        /// Where it came from.
+        from: String,
+        /// What is wrong with it.
+        source: RootManifestError,
+    },
+    /// The bytes of the embedded root are others than those pinned.
+    #[error("{path} is {found}, the manifest says {expected}: the image is damaged, build it again")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// A single file that holds no file system we mount.
+    #[error("{0} is neither squashfs, erofs nor ext4")]
+    Format(String),
+    /// Nothing says what the right bytes are.
+    #[error(
+        "the image {0} is refused: this initrd pins no image and bootwright.digest= is not given, so nothing \
+         says which bytes are the right ones"
+    )]
+    Unpinned(String),
+    /// A URL beside the image's that is none.
+    #[error("the file {name:?} beside {image}: {problem}")]
+    Sibling {
+        /// The image's URL.
+        image: String,
+        /// The file.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The download failed; the text has the evidence of every source.
+    #[error(transparent)]
+    Fetch(Box<bootwright_fetch::Error>),
+    /// Memory or mounts.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+impl From<bootwright_fetch::Error> for RootError {
+    fn from(error: bootwright_fetch::Error) -> Self {
+        Self::Fetch(Box::new(error))
+    }
+}
+
+/// The file system in the file at `path`, by its superblock.
+fn detect(path: &Path) -> Option<RootFormat> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(4096).read_to_end(&mut head).ok()?;
+    RootFormat::detect(&head)
+}

@@ -1,0 +1,196 @@
+//! The worker: from a kernel that has just started to a root that is mounted, or a cause.
+//!
+//! 1. [`Instructions`](crate::instructions::Instructions): command line and pin.
+//! 2. Drivers start loading, and go on loading ([`crate::devices`]).
+//! 3. Which image ([`crate::address`]), unless it is embedded.
+//! 4. The network ([`crate::network`]), and with it the server and the reports.
+//! 5. The root, verified ([`crate::root`]), or a kernel ([`next_kernel`]).
+//! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
+
+mod next_kernel;
+mod online;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bootwright_image::manifest::Mode;
+use bootwright_image::timeline::Stage;
+use rustix::mount::{MountFlags, mount};
+use tracing::{debug, error, info, warn};
+
+use crate::address;
+use crate::boot::{self, handoff, init, ram};
+use crate::clock;
+use crate::devices::Devices;
+use crate::failure::{Failure, chain};
+use crate::handover::HandOver;
+use crate::instructions::Instructions;
+use crate::log::{self, Verbosity};
+use crate::network::Network;
+use crate::report::{self, Reporter, unit};
+use crate::root::{self, VerifiedRoot};
+
+/// The name of this role on the command line.
+pub const ROLE: &str = "work";
+
+/// How long the last reports may hold the boot up: as good as not at all.
+const LAST_REPORTS: Duration = Duration::from_millis(300);
+
+/// The same when the boot has failed anyway.
+const FAILURE_REPORTS: Duration = Duration::from_secs(5);
+
+/// Runs the worker and prints what it hands over.
+pub fn run() -> ExitCode {
+    let instructions = Instructions::read();
+    log::start(if instructions.options.debug { Verbosity::Debug } else { Verbosity::Normal });
+    std::panic::set_hook(Box::new(|panic| error!("the worker failed: {panic}")));
+    for warning in &instructions.warnings {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let handover = match runtime {
+        Ok(runtime) => runtime.block_on(boot(instructions)),
+        Err(error) => {
+            error!("starting the worker: {error}");
+            HandOver::Failed
+        }
+    };
+    match handover.to_line() {
+        Ok(line) => println!("{line}"),
+        Err(error) => error!("handing over: {error}"),
+    }
+    ExitCode::SUCCESS
+}
+
+/// What every step needs.
+struct Work {
+    instructions: Instructions,
+    devices: Devices,
+    reporter: Reporter,
+}
+
+async fn boot(instructions: Instructions) -> HandOver {
+    let image = instructions.pin.as_ref().map(|pin| pin.name.clone());
+    let reporter = Reporter::new(report::machine(), image);
+    let kernel = rustix::system::uname();
+    let release = kernel.release().to_string_lossy();
+    reporter.event(Stage::Agent, &format!("agent {} on Linux {release}", env!("CARGO_PKG_VERSION")));
+    if let Some(pin) = &instructions.pin {
+        clock::not_before(pin.built, "the build of this image");
+    }
+    let devices = Devices::start(&instructions.line);
+    let work = Work { instructions, devices, reporter };
+    work.mount_firmware_variables();
+    match work.steps().await {
+        Ok(handover) => {
+            work.leave_reports(LAST_REPORTS).await;
+            handover
+        }
+        Err(failure) => {
+            work.tell(&failure);
+            work.leave_reports(FAILURE_REPORTS).await;
+            HandOver::Failed
+        }
+    }
+}
+
+impl Work {
+    async fn steps(&self) -> Result<HandOver, Failure> {
+        if let Some(request) = self.aria2_request()?
+            && let Some(handover) = self.aria2(request).await?
+        {
+            return Ok(handover);
+        }
+        let pin = self.instructions.pin.as_ref();
+        let mode = self.instructions.options.mode.or(pin.map(|pin| pin.mode)).unwrap_or(Mode::Ram);
+        match (mode, pin) {
+            (Mode::Embed, Some(pin)) => {
+                self.spool_reports();
+                let root = root::embedded(pin)
+                    .map_err(|error| Failure::of("verifying the embedded root", &error))?;
+                self.reporter.moved(Stage::Fetch, "embedded root verified", Some(root.size()));
+                self.hand_over_root(&root, None)
+            }
+            (Mode::Embed, None) => {
+                Err(Failure::new("mode embed, but this initrd has no pin and so no root in it"))
+            }
+            (Mode::Ram, _) => self.fetch_and_boot().await,
+        }
+    }
+
+    async fn fetch_and_boot(&self) -> Result<HandOver, Failure> {
+        let online = self.go_online().await?;
+        let address = online.image_address(&self.instructions)?;
+        info!("image {} (from {})", address.url, address.origin);
+        self.reports_by(&online, Some(&address.url));
+        if next_kernel::is_uki(&address) {
+            return self.kexec_image(&online, &address).await;
+        }
+        let pin = self.instructions.pin.as_ref();
+        let fetcher = root::Fetcher { client: Arc::clone(&online.client) };
+        self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
+        let root = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
+        let root = root.map_err(|error| Failure::of("fetching the root", &error).with(online.evidence()))?;
+        self.reporter.moved(Stage::Fetch, "root verified", Some(root.size()));
+        self.hand_over_root(&root, Some(&online.network))
+    }
+
+    /// Mounts the root and leaves in it, and in /run, what the system shall find.
+    fn hand_over_root(&self, root: &VerifiedRoot, network: Option<&Network>) -> Result<HandOver, Failure> {
+        let failed = |error: boot::BootError| Failure::of("booting the root", &error);
+        ram::mount_root(root, self.instructions.options.overlay.as_deref(), &self.devices).map_err(failed)?;
+        let init = init::find(boot::SYSROOT, self.instructions.line.get("init")).map_err(failed)?;
+        if let Some(network) = network {
+            handoff::leave_network(network);
+        }
+        if let Err(error) = unit::install() {
+            warn!("the unit that reports the system: {error}");
+        }
+        info!("entering the root: {init}");
+        self.reporter.event(Stage::Boot, &format!("entering the root, {init} takes over"));
+        Ok(HandOver::SwitchRoot { root: boot::SYSROOT.to_owned(), init })
+    }
+
+    fn tell(&self, failure: &Failure) {
+        error!("{}", failure.cause);
+        for line in &failure.evidence {
+            error!("  {line}");
+        }
+        let text = std::iter::once(&failure.cause).chain(&failure.evidence);
+        self.reporter.event(Stage::Failure, &text.map(String::as_str).collect::<Vec<_>>().join("\n"));
+    }
+
+    async fn leave_reports(&self, limit: Duration) {
+        let spool = self.reporter.finish(limit).await;
+        if spool.url.is_some()
+            && let Err(error) = spool.save()
+        {
+            warn!("keeping reports for later: {error}");
+        }
+    }
+
+    /// Without a network of our own, the system tells how the boot went.
+    fn spool_reports(&self) {
+        let known = address::known(&self.instructions, address::efi::read).ok().flatten();
+        let given = self.instructions.options.report.as_deref();
+        if let Some(url) = report::destination(given, known.as_ref().map(|address| &address.url)) {
+            self.reporter.spool_for(url);
+        }
+    }
+
+    /// The count of failures and the UKI's URL are in the firmware's variables.
+    fn mount_firmware_variables(&self) {
+        if !std::path::Path::new("/sys/firmware/efi").exists() {
+            return;
+        }
+        // Some kernels have it built in, some initrds leave it out: both are said in detail below.
+        if let Err(error) = self.devices.require("efivarfs") {
+            debug!("{}", chain(&error));
+        }
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        if let Err(error) = mount("efivarfs", address::efi::EFIVARS, "efivarfs", flags, None) {
+            debug!("firmware variables: {error}");
+        }
+    }
+}

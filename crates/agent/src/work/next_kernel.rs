@@ -1,0 +1,132 @@
+//! Boots that end in another kernel: an image that is a UKI, and aria2-initrd's parameters.
+
+use std::fs::create_dir_all;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bootwright_fetch::{Client, FileOptions, FileStore, HttpSource, fetch_file};
+use bootwright_image::Digest;
+use bootwright_image::timeline::Stage;
+use tracing::{info, warn};
+use url::Url;
+
+use super::Work;
+use super::online::Online;
+use crate::address::ImageAddress;
+use crate::boot::kexec::{self, Next, aria2};
+use crate::boot::memory;
+use crate::failure::Failure;
+use crate::handover::HandOver;
+use crate::root::progress::Progress;
+
+/// Where kernels lie until they are loaded.
+const DIRECTORY: &str = "/run/bootwright/kexec";
+
+/// Whether the image's address names a UKI instead of an image directory.
+pub fn is_uki(address: &ImageAddress) -> bool {
+    address.url.path().ends_with(".efi")
+}
+
+impl Work {
+    /// Whether the command line asks for what aria2-initrd does: counted only when that is asked for.
+    pub fn aria2_request(&self) -> Result<Option<aria2::Request>, Failure> {
+        if !self.instructions.options.compat_aria2 {
+            return Ok(None);
+        }
+        aria2::Request::read(&self.instructions.line).map_err(Failure::new)
+    }
+
+    /// In a boot that fetches files only by aria2-initrd's names, no image needs to be found.
+    pub fn wants_no_image(&self) -> bool {
+        matches!(self.aria2_request(), Ok(Some(request)) if request.kernel.is_some())
+    }
+
+    /// Does what aria2-initrd would do; `None` when files were fetched and the boot goes on.
+    pub async fn aria2(&self, request: aria2::Request) -> Result<Option<HandOver>, Failure> {
+        for warning in &request.warnings {
+            warn!("{warning}");
+        }
+        let online = self.go_online().await?;
+        let server = request.kernel.iter().chain(&request.files).next().map(|remote| &remote.url);
+        self.reports_by(&online, server);
+        let directory = Path::new(&request.output_directory);
+        for remote in &request.files {
+            self.fetch_remote(&online, remote, directory).await?;
+        }
+        let Some(kernel) = &request.kernel else {
+            info!("{} files are in {}; the boot goes on", request.files.len(), request.output_directory);
+            return Ok(None);
+        };
+        let kernel = self.fetch_remote(&online, kernel, directory).await?;
+        let initrd = match &request.initrd {
+            Some(initrd) => Some(self.fetch_remote(&online, initrd, directory).await?),
+            None => None,
+        };
+        let default = || (!kexec::is_uki(&kernel)).then(|| aria2::COMMAND_LINE.to_owned());
+        let command_line = request.next_kernel_params.clone().or_else(default);
+        self.load(&Next { kernel, initrd, command_line }).map(Some)
+    }
+
+    /// An image that is a UKI: `bootwright.image=http://…/image.efi bootwright.digest=…`.
+    pub async fn kexec_image(&self, online: &Online, address: &ImageAddress) -> Result<HandOver, Failure> {
+        let Some(digest) = self.instructions.options.digest else {
+            return Err(Failure::new(format!(
+                "the UKI {} is refused: bootwright.digest= is not given",
+                address.url
+            )));
+        };
+        let path = Path::new(DIRECTORY).join("image.efi");
+        let kernel = fetch(&online.client, &address.url, Some(digest), path)
+            .await
+            .map_err(|error| error.with(online.evidence()))?;
+        self.load(&Next { kernel, initrd: None, command_line: None })
+    }
+
+    async fn fetch_remote(
+        &self,
+        online: &Online,
+        remote: &aria2::Remote,
+        directory: &Path,
+    ) -> Result<PathBuf, Failure> {
+        self.reporter.event(Stage::Fetch, &format!("fetching {}", remote.url));
+        let path = directory.join(&remote.name);
+        let fetched = fetch(&online.client, &remote.url, remote.digest, path).await;
+        let path = fetched.map_err(|failure| failure.with(online.evidence()))?;
+        match remote.digest {
+            Some(digest) => info!("{} has the digest that was asked for, {}", remote.name, digest.short()),
+            None => warn!("{} is not verified: no digest was given for it", remote.name),
+        }
+        Ok(path)
+    }
+
+    fn load(&self, next: &Next) -> Result<HandOver, Failure> {
+        let command_line =
+            kexec::load(next).map_err(|error| Failure::of("loading the next kernel", &error))?;
+        info!("starting the next kernel: {command_line}");
+        self.reporter.event(Stage::Boot, &format!("starting the next kernel: {command_line}"));
+        Ok(HandOver::Kexec)
+    }
+}
+
+/// Fetches a plain file; the memory has to hold it twice, once as a file and once loaded.
+async fn fetch(
+    client: &Arc<Client>,
+    url: &Url,
+    digest: Option<Digest>,
+    path: PathBuf,
+) -> Result<PathBuf, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::of(&format!("fetching {url}"), error);
+    if let Some(parent) = path.parent() {
+        create_dir_all(parent).map_err(|error| failed(&error))?;
+    }
+    let store = FileStore::create(&path).map_err(|error| failed(&error))?;
+    let source = HttpSource::new(Arc::clone(client), url.clone(), None);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut progress = Progress::new(&name);
+    let options = FileOptions::up_to(memory::room().unwrap_or(u64::MAX) / 2);
+    let done =
+        fetch_file(&source, digest, Arc::new(store), &options, &mut |notice| progress.notice(&notice)).await;
+    let done = done.map_err(|error| failed(&error))?;
+    progress.done(done.size, done.took);
+    Ok(path)
+}

@@ -1,0 +1,129 @@
+//! The network and what follows from it: the client that fetches, the image's address, the reports.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bootwright_fetch::{Client, Timeouts, Trust, dns};
+use bootwright_image::timeline::Stage;
+use bootwright_netboot::dhcp::client::Want;
+use tracing::{info, warn};
+use url::Url;
+
+use super::Work;
+use crate::address::{self, ImageAddress, Origin};
+use crate::failure::Failure;
+use crate::instructions::Instructions;
+use crate::network::{self, Network, Plan, Wish, patiently};
+use crate::report::{self, send};
+
+/// A network that works, and a client on it.
+pub struct Online {
+    /// The network.
+    pub network: Network,
+    /// Fetches and reports.
+    pub client: Arc<Client>,
+}
+
+impl Online {
+    /// The image's address, the one that DHCP told last of all.
+    pub fn image_address(&self, instructions: &Instructions) -> Result<ImageAddress, Failure> {
+        let known = known(instructions)?;
+        let told = || self.network.image.as_ref().map(|text| ImageAddress::parse(text, Origin::Dhcp));
+        match known.map(Ok).or_else(told).transpose() {
+            Ok(Some(address)) => Ok(address),
+            Ok(None) => Err(Failure::new(
+                "nobody says which image to boot: no bootwright.image= on the command line, none in the initrd or \
+                 from the firmware, and no bootwright server answered by DHCP",
+            )
+            .with(self.evidence())),
+            Err(error) => Err(Failure::of("the image's address", &error)),
+        }
+    }
+
+    /// The network as it is now, for the operator.
+    pub fn evidence(&self) -> Vec<String> {
+        let Network { link, configuration, summary, .. } = &self.network;
+        let sys = Path::new("/sys/class/net").join(&link.name);
+        let attribute = |name: &str| fs::read_to_string(sys.join(name)).unwrap_or_default().trim().to_owned();
+        let signal = match attribute("carrier").as_str() {
+            "1" => "signal is there",
+            _ => "signal is gone",
+        };
+        let list = |addresses: &mut dyn Iterator<Item = String>| match addresses.collect::<Vec<_>>() {
+            none if none.is_empty() => "none".to_owned(),
+            some => some.join(", "),
+        };
+        let gateways =
+            list(&mut configuration.routes.iter().filter_map(|route| route.gateway).map(|ip| ip.to_string()));
+        let servers = list(&mut configuration.dns.iter().map(ToString::to_string));
+        let errors = attribute("statistics/rx_errors");
+        vec![format!(
+            "{summary} ({}); {signal}, {errors} receive errors; gateways {gateways}; name servers {servers}",
+            link.mac
+        )]
+    }
+}
+
+impl Work {
+    /// Brings the network up and makes a client for it.
+    pub async fn go_online(&self) -> Result<Online, Failure> {
+        let Instructions { line, pin, .. } = &self.instructions;
+        let wish = Wish {
+            plan: Plan::read(line),
+            image: pin.as_ref().map(|pin| pin.name.clone()),
+            uuid: report::uuid(),
+            want: if known(&self.instructions)?.is_some() || self.wants_no_image() {
+                Want::Address
+            } else {
+                Want::AddressAndImage
+            },
+        };
+        let network = patiently("the network", network::bring_up(wish, &self.devices)).await?;
+        info!("{}", network.summary);
+        self.reporter.event(Stage::Network, &network.summary);
+        write_resolv_conf(&network);
+        let servers: Vec<IpAddr> = network.configuration.dns.iter().copied().map(IpAddr::V4).collect();
+        let resolver = dns::Resolver::new(&servers, &network.configuration.search);
+        let client = Client::new(resolver, &trust(), Timeouts::default());
+        let client = client.map_err(|error| Failure::of("setting TLS up", &error))?;
+        Ok(Online { network, client: Arc::new(client) })
+    }
+
+    /// Reports go out from now on, to the server that has `image` unless the line names another.
+    pub fn reports_by(&self, online: &Online, image: Option<&Url>) {
+        let Some(url) = report::destination(self.instructions.options.report.as_deref(), image) else {
+            return;
+        };
+        self.reporter.send_to(url, Arc::clone(&online.client), online.network.link.mac.to_string());
+        // A worker that dies from here on is reported by another process, which needs to know where to.
+        if let Err(error) = self.reporter.spool().save() {
+            warn!("keeping the reports' address for later: {error}");
+        }
+    }
+}
+
+fn known(instructions: &Instructions) -> Result<Option<ImageAddress>, Failure> {
+    address::known(instructions, address::efi::read).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// The machine's own authorities, and a copy of them for reports after the switch.
+fn trust() -> Trust {
+    let extra_pem = fs::read(send::CA).ok();
+    if let Some(pem) = &extra_pem
+        && let Err(error) =
+            fs::create_dir_all("/run/bootwright").and_then(|()| fs::write(send::CA_IN_SYSTEM, pem))
+    {
+        warn!("{}: {error}", send::CA_IN_SYSTEM);
+    }
+    Trust { extra_pem }
+}
+
+/// For a shell on failure and whatever else runs in the initrd.
+fn write_resolv_conf(network: &Network) {
+    let Some(text) = network.configuration.resolv_conf() else { return };
+    if let Err(error) = fs::create_dir_all("/etc").and_then(|()| fs::write("/etc/resolv.conf", text)) {
+        warn!("/etc/resolv.conf: {error}");
+    }
+}
