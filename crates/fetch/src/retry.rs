@@ -100,8 +100,27 @@ impl Attempts {
 
     /// Counts `failure`, tells of it, and sleeps until the next attempt; the error when there is none.
     pub(crate) async fn rest(&mut self, failure: Failure, observe: Observer<'_>) -> Result<(), Error> {
+        let fault = failure.fault();
+        self.rest_after(failure, fault, observe).await
+    }
+
+    /// As [`Attempts::rest`], for a failure that the next attempt avoids.
+    pub(crate) async fn rest_and_go_on(
+        &mut self,
+        failure: Failure,
+        observe: Observer<'_>,
+    ) -> Result<(), Error> {
+        self.rest_after(failure, Fault::Transient { retry_after: None }, observe).await
+    }
+
+    async fn rest_after(
+        &mut self,
+        failure: Failure,
+        fault: Fault,
+        observe: Observer<'_>,
+    ) -> Result<(), Error> {
         self.failures = self.failures.saturating_add(1);
-        let retry_in = match failure.fault() {
+        let retry_in = match fault {
             Fault::Transient { retry_after } if !self.policy.retries.exhausted(self.failures) => {
                 Some(self.policy.backoff.wait(self.failures, retry_after, &mut self.random))
             }

@@ -7,15 +7,16 @@
 //! `options` of resolv.conf.
 
 mod config;
+mod error;
 mod message;
 mod wire;
 
 use std::future::Future;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 pub use config::Hosts;
+pub use error::{Error, Evidence, Outcome};
 use message::{Answer, Kind};
 
 /// How long one server may take for one answer.
@@ -36,65 +37,6 @@ pub const MAX_SEARCH: usize = 6;
 
 /// The port of DNS.
 pub const PORT: u16 = 53;
-
-/// Why a name has no address.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It cannot be a host name.
-    #[error("{0:?} is not a host name")]
-    Name(String),
-    /// Nobody to ask.
-    #[error("{0} cannot be looked up: no DNS server is known")]
-    NoServer(String),
-    /// Asked, and what each server said.
-    #[error("{name}: {}", list(.evidence))]
-    Failed {
-        /// The name as it was given.
-        name: String,
-        /// Every question that was asked and how it ended.
-        evidence: Vec<Evidence>,
-    },
-}
-
-/// One question to one server.
-#[derive(Debug)]
-pub struct Evidence {
-    /// The server.
-    pub server: SocketAddr,
-    /// The full name that was asked for.
-    pub name: String,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// How a question ended without an address.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The server says so (RFC 1035 section 4.1.1): `NXDOMAIN`, `SERVFAIL`, `REFUSED`, …
-    Rcode(&'static str),
-    /// The name is there, without an address.
-    NoAddress,
-    /// No answer in this time.
-    Timeout(Duration),
-    /// The question did not get out or the answer not in.
-    Io(io::Error),
-    /// The answer is no DNS message.
-    Malformed(String),
-}
-
-fn list(evidence: &[Evidence]) -> String {
-    let each = evidence.iter().map(|e| {
-        let outcome = match &e.outcome {
-            Outcome::Rcode(rcode) => (*rcode).to_owned(),
-            Outcome::NoAddress => "no address of that name".to_owned(),
-            Outcome::Timeout(limit) => format!("no answer in {} s", limit.as_secs_f32()),
-            Outcome::Io(error) => error.to_string(),
-            Outcome::Malformed(why) => format!("malformed answer ({why})"),
-        };
-        format!("{} asked for {}: {outcome}", e.server, e.name)
-    });
-    each.collect::<Vec<_>>().join("; ")
-}
 
 /// Finds the addresses of names.
 #[derive(Debug, Clone)]
@@ -154,9 +96,15 @@ impl Resolver {
         }
         let mut evidence = Vec::new();
         for candidate in self.candidates(name) {
+            let asked = evidence.len();
             let found = self.ask_all(&candidate, &mut evidence).await?;
             if !found.is_empty() {
                 return Ok(found);
+            }
+            // Servers that did not answer will not for the next name either.
+            if evidence.iter().skip(asked).all(|e| matches!(e.outcome, Outcome::Timeout(_) | Outcome::Io(_)))
+            {
+                break;
             }
         }
         Err(Error::Failed { name: name.to_owned(), evidence })

@@ -23,119 +23,14 @@
 mod lane;
 #[cfg(test)]
 mod tests;
-
+mod words;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::Fault;
-use crate::retry::RetryPolicy;
 use lane::{Lane, Standing};
-
-/// A source, by its place in the list given to [`Scheduler::new`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub usize);
-
-/// One request to one source; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-/// What a source does with a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ranges {
-    /// It sends the range alone.
-    Honoured,
-    /// It sends everything from the start.
-    Ignored,
-}
-
-/// What the scheduler knows of a source from the beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SourceInfo {
-    /// The lowest number is asked first.
-    pub priority: u8,
-}
-
-/// The limits of the scheduler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// When a source is tried again.
-    pub retry: RetryPolicy,
-    /// Most chunks in one request, at least 1.
-    pub span: u32,
-    /// Most requests at one source at a time, at least 1.
-    pub in_flight: u32,
-    /// So often may a chunk come damaged from sources that are the only ones left.
-    pub bad_chunk_limit: u32,
-    /// A source that has sent so many chunks damaged is dropped, if it is not the only one left.
-    pub bad_source_limit: u32,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The source's answer began.
-    Answered {
-        /// To which request.
-        request: RequestId,
-        /// Whether it sends what was asked for.
-        ranges: Ranges,
-    },
-    /// All bytes of a chunk are here and are being verified. Tell it only of a chunk that
-    /// [`Scheduler::wants`].
-    Arrived {
-        /// By which request.
-        request: RequestId,
-        /// Which chunk.
-        chunk: u32,
-    },
-    /// An arrived chunk has the right digest and is in its place.
-    Stored {
-        /// Which chunk.
-        chunk: u32,
-    },
-    /// An arrived chunk has a wrong digest.
-    Refused {
-        /// Which chunk.
-        chunk: u32,
-    },
-    /// The request is over.
-    Ended {
-        /// Which one.
-        request: RequestId,
-        /// Why it ended early; `None` when the source sent all it was asked for.
-        fault: Option<Fault>,
-    },
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Ask `source` for the chunks of `span`.
-    Request {
-        /// The name of the new request.
-        request: RequestId,
-        /// Whom to ask.
-        source: SourceId,
-        /// Which chunks.
-        span: Range<u32>,
-    },
-    /// Nothing until the next event or, when given, that time.
-    Wait(Option<Duration>),
-    /// All chunks are stored.
-    Complete,
-    /// It cannot be done.
-    Defeat(Defeat),
-}
-
-/// Why it cannot be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defeat {
-    /// All sources have been dropped.
-    Exhausted,
-    /// This chunk comes damaged from everybody.
-    BadChunk(u32),
-}
+pub use words::{Action, Defeat, Event, Policy, Ranges, RequestId, SourceId, SourceInfo};
 
 /// Where a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::retry::{Backoff, Retries};
+use crate::retry::{Backoff, Retries, RetryPolicy};
 
 const POLICY: Policy = Policy {
     retry: RetryPolicy {

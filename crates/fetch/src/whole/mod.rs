@@ -5,13 +5,13 @@
 //! within one call, a broken transfer goes on where it was when a digest or a strong ETag says that it
 //! is still the same file. Otherwise it starts anew.
 
+mod writer;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootwright_image::{Digest, Digester};
-use bytes::Bytes;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::error::{Cause, Error, Failure};
@@ -22,6 +22,7 @@ use crate::piece::Gather;
 use crate::retry::{Attempts, RetryPolicy};
 use crate::source::{HttpSource, Opened, Source as _};
 use crate::store::Store;
+use writer::{Writer, digest_store};
 
 /// Bytes that go to the worker thread in one go.
 const BATCH: usize = 512 << 10;
@@ -127,29 +128,33 @@ impl<'a> Transfer<'a> {
             return Ok(());
         }
         let mut attempts = Attempts::new(self.options.retry);
+        let mut furthest = self.at;
         loop {
-            let before = self.at;
             let failure = match self.attempt(observe).await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Fatal(error)) => return Err(error),
                 Err(Stop::Failed(failure)) => failure,
             };
-            // The answer to a range that begins where the file ends: all of it is here.
-            if matches!(failure.cause, Cause::Size { found, .. } if found == self.at && self.at > 0) {
-                return Ok(());
-            }
-            if self.at > before {
+            if self.at > furthest {
+                furthest = self.at;
                 attempts.progress();
             }
-            let other = matches!(failure.cause, Cause::Changed { .. } | Cause::Size { .. });
-            if other && self.at > 0 {
-                self.restart();
-                observe(Notice::Failed { failure: &failure, retry_in: Some(Duration::ZERO) });
-                continue;
+            match failure.cause {
+                // The answer to a range that begins where the file ends: all of it is here.
+                Cause::Size { found, .. } if found == self.at && self.at > 0 => return Ok(()),
+                Cause::Size { .. } | Cause::Changed { .. } if self.at > 0 => {
+                    self.restart();
+                    // Another file is a lasting fault only for the bytes that are thrown away here.
+                    attempts.rest_and_go_on(failure, observe).await?;
+                }
+                _ => attempts.rest(failure, observe).await?,
             }
-            attempts.rest(failure, observe).await?;
-            if self.digest.is_none() && !self.source.has_validator() {
-                self.restart();
+            if self.at > 0 && !self.source.has_validator() {
+                // The next answer may be of another file. Only a digest could tell.
+                match self.digest {
+                    Some(_) => self.pure = false,
+                    None => self.restart(),
+                }
             }
         }
     }
@@ -250,35 +255,4 @@ impl<'a> Transfer<'a> {
     fn too_large(&self, size: Option<u64>) -> Error {
         Error::TooLarge { url: self.source.name().to_owned(), size, limit: self.options.limit }
     }
-}
-
-/// Digests and writes on a worker thread, one batch at a time.
-struct Writer {
-    store: Arc<dyn Store>,
-    job: Option<JoinHandle<io::Result<Digester>>>,
-}
-
-impl Writer {
-    fn start(&mut self, mut digester: Digester, at: u64, pieces: Vec<Bytes>) {
-        let store = self.store.clone();
-        self.job = Some(tokio::task::spawn_blocking(move || {
-            pieces.iter().for_each(|piece| digester.update(piece));
-            store.write_at(at, &pieces)?;
-            Ok(digester)
-        }));
-    }
-}
-
-/// Digests what is in the store, of at most `limit` bytes.
-fn digest_store(store: &dyn Store, limit: u64) -> io::Result<Digester> {
-    let mut digester = Digester::default();
-    let size = store.size()?.min(limit);
-    let mut buffer = vec![0; BATCH];
-    while digester.bytes() < size {
-        let now = (size - digester.bytes()).min(BATCH as u64) as usize;
-        let part = buffer.get_mut(..now).unwrap_or_default();
-        store.read_at(digester.bytes(), part)?;
-        digester.update(part);
-    }
-    Ok(digester)
 }
