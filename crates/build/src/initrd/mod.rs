@@ -25,6 +25,7 @@
 mod config;
 pub mod contents;
 mod error;
+pub mod explain;
 mod files;
 mod firmware;
 pub mod host;
@@ -35,6 +36,8 @@ mod pack;
 mod parallel;
 mod profile;
 mod report;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod unpack;
 

@@ -23,16 +23,15 @@ impl Profile {
         }
     }
 
-    /// The rules that choose by themselves. [`Profile::Host`] takes of [`drivers`](Self::drivers) what
-    /// its hardware asks for.
+    /// The rules that choose by themselves. [`Profile::Host`] takes of the drivers what its hardware asks
+    /// for.
     pub(super) fn rules(&self) -> impl Iterator<Item = &'static Rule> {
-        let drivers = if matches!(self, Self::Host(_)) { [].iter() } else { self.drivers() };
-        let storage = if matches!(self, Self::Generic) { STORAGE.iter() } else { [].iter() };
-        ROOT_MODES.iter().chain(drivers).chain(storage)
-    }
-
-    fn drivers(&self) -> std::slice::Iter<'static, Rule> {
-        NETWORK.iter()
+        let (network, storage): (&[Rule], &[Rule]) = match self {
+            Self::Network => (NETWORK, &[]),
+            Self::Generic => (NETWORK, STORAGE),
+            Self::Host(_) => (&[], &[]),
+        };
+        ROOT_MODES.iter().chain(network).chain(storage)
     }
 
     /// For [`Profile::Host`]: why a module that answers to its hardware is of use in an initrd; `None`
@@ -113,6 +112,8 @@ pub(super) const WIRELESS_SYMBOLS: &[&str] = &["wiphy_new_nm", "ieee80211_alloc_
 
 /// What the ways to a root file system need, on any machine.
 const ROOT_MODES: &[Rule] = &[
+    // First: libcrc32c asks for it by a soft dependency, which not every init follows.
+    at_once(Presence::May, &["crc32c_generic"], "checksums of file systems"),
     at_once(Presence::Must, &["loop"], "the root image becomes a block device"),
     at_once(Presence::Must, &["overlay"], "the root is written to in memory"),
     at_once(Presence::Must, &["squashfs", "erofs"], "the file system of the root image"),
@@ -123,7 +124,7 @@ const ROOT_MODES: &[Rule] = &[
     named(&["nbd"], "a root that is streamed"),
     named(&["dm_mod", "dm_verity"], "a root that the kernel verifies"),
     named(&["sha256_generic", "sha256_ssse3", "sha256_arm64"], "hashes of dm-verity"),
-    named(&["crc32c_generic", "crc32c_intel", "crc32c_cryptoapi", "libcrc32c"], "checksums of file systems"),
+    named(&["crc32c_intel", "crc32c_cryptoapi", "libcrc32c"], "checksums of file systems"),
     named(&["ipv6", "unix"], "sockets"),
     named(&["8021q", "bonding"], "vlan= and bond="),
     named(&["virtio_rng"], "a virtual machine's randomness: TLS waits for it"),

@@ -225,8 +225,8 @@ fn write(plan: &Plan<'_>, path: &Path) -> Result<initrd::Report, Failure> {
         .tempfile_in(directory)
         .or_environment()?;
     let mut writer = BufWriter::new(file.as_file_mut());
-    let report =
-        initrd::assemble(plan, &mut writer).map_err(|error| Failure::new(kind(&error), Told(error)))?;
+    let report = initrd::assemble(plan, &mut writer)
+        .map_err(|error| Failure::new(kind(&error), miette::Report::from_err(error)))?;
     writer.flush().or_environment()?;
     drop(writer);
     file.as_file().sync_all().or_environment()?;
@@ -242,8 +242,3 @@ fn kind(error: &Error) -> Kind {
         _ => Kind::Bad,
     }
 }
-
-/// A library's error as a report.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error(transparent)]
-struct Told(Error);

@@ -1,6 +1,7 @@
 //! `bootwright initrd`: build an initrd, and say why each of its files is in.
 
 mod build;
+mod explain;
 mod summary;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,7 @@ pub struct Initrd {
 #[derive(Subcommand)]
 enum Action {
     Build(build::Build),
+    Explain(explain::Explain),
 }
 
 impl Initrd {
@@ -25,6 +27,7 @@ impl Initrd {
     pub fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Build(arguments) => arguments.run(),
+            Action::Explain(arguments) => arguments.run(),
         }
     }
 }

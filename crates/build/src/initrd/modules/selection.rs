@@ -273,7 +273,7 @@ kernel/crypto/crc32c_generic.ko:
         assert_eq!(why(&selection, "snd"), "not in");
         assert!(selection.built_in.iter().any(|module| module.name == "af_packet"));
         let load: Vec<_> = selection.load.iter().map(Name::as_str).collect();
-        assert_eq!(load, ["loop", "overlay", "erofs"]);
+        assert_eq!(load, ["crc32c_generic", "loop", "overlay", "erofs"]);
     }
 
     #[test]
