@@ -10,6 +10,7 @@ mod doctor;
 #[allow(dead_code)]
 mod failure;
 mod initrd;
+mod serve;
 mod uki;
 mod vm;
 
@@ -31,6 +32,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     Initrd(initrd::Initrd),
     Man(complete::Man),
+    Serve(serve::Serve),
     Uki(uki::Uki),
     Vm(vm::Vm),
 }
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Doctor(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
+        Verb::Serve(arguments) => arguments.run(),
         Verb::Uki(arguments) => arguments.run(),
         Verb::Vm(arguments) => arguments.run(),
     };

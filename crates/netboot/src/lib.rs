@@ -2,7 +2,7 @@
 //!
 //! - [`dhcp`]: the DHCPv4 message, a [server](dhcp::server) for proxyDHCP and leases, a
 //!   [client](dhcp::client) for the agent.
-
+//! - [`tftp`]: read sessions with every option that boot loaders use.
 //! - [`ipxe`]: the boot script for the machine that asks.
 //! - [`machine`]: who asks, and with which program; [`arch`]: option 93 as data; [`quirks`]: what
 //!   firmware does differently, as data; [`assign`]: which machine boots which image.
@@ -17,6 +17,7 @@ pub mod dhcp;
 pub mod ipxe;
 pub mod machine;
 pub mod quirks;
+pub mod tftp;
 
 pub use arch::Architecture;
 pub use machine::{Asker, Facts, Mac, Machine, Uuid};

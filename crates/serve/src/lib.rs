@@ -1,16 +1,38 @@
 //! Sockets and state around the boot protocols.
 //!
+//! The protocols themselves are [`bootwright_netboot`], without sockets. Here:
+//!
+//! - [`config`]: what an operator says; [`options`]: what follows from it.
+//! - [`daemon`]: all parts together, from binding ports to the last saved timeline.
 //! - [`images`]: the catalogue: image directories, checked and opened.
-//! - [`dhcp`]: ports 67 and 4011, leases that survive a restart; [`tftp`]: port 69.
-//! - [`http`]: artifacts by sendfile(2), everything else through a router.
+//! - [`dhcp`]: ports 67 and 4011, leases that survive a restart; [`tftp`]: port 69; [`boot_files`]: what
+//!   is found there.
+//! - [`http`]: artifacts by sendfile(2), everything else through a router: [`api`] and a page for people.
+//! - [`recorder`]: where every part says what happens; [`state`]: the timelines that come of it.
+//! - [`interface`], [`privileges`]: the host.
+//!
+//! Nothing here prints: lines for the operator go to a callback.
 
 pub mod api;
+pub mod boot_files;
+pub mod config;
+pub mod daemon;
 pub mod dhcp;
 pub mod http;
 pub mod images;
+pub mod interface;
+pub mod options;
+pub mod privileges;
 pub mod recorder;
 pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod tftp;
 mod ui;
+
+pub use bootwright_netboot::Mac;
+pub use bootwright_netboot::assign::Rule;
+pub use config::Config;
+pub use daemon::{Ready, ServeError};
+pub use images::ImageError;
+pub use recorder::{Level, Notice, Tell};

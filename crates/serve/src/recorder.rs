@@ -202,6 +202,29 @@ impl Recorder {
         }
     }
 
+    /// Tells that a client asked for a file that is not there. Firmware tries names: not worth a line in
+    /// a timeline.
+    pub fn missed(&self, peer: IpAddr, stage: Stage, path: &str) {
+        self.tell_of(peer, stage, Level::Info, format!("asked for {}, which is not here", clean(path)));
+    }
+
+    /// Tells that a client was not served.
+    pub fn trouble(&self, peer: IpAddr, stage: Stage, text: String) {
+        if let Some(mac) = self.machines.at(peer) {
+            let facts = Facts { address: Some(peer), ..Facts::default() };
+            let event = event(stage, text.clone());
+            self.machines.record(Sighting { mac, facts, source: Source::Transfer, event, key: None });
+        }
+        self.tell_of(peer, stage, Level::Warning, clean(&text));
+    }
+
+    fn tell_of(&self, peer: IpAddr, stage: Stage, level: Level, text: String) {
+        let mac = self.machines.at(peer);
+        let who = mac.and_then(|mac| self.machines.table().machine(mac)?.facts.platform.clone());
+        let (mac, address) = (mac.map(|mac| mac.to_string()), Some(peer));
+        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), ..line(text) });
+    }
+
     /// Takes an agent's report about the machine `mac` in; how many events it had. The clock is the server's: events keep the
     /// distances that the machine's uptime gives them, the last one is now.
     pub fn report(&self, peer: IpAddr, mac: Mac, report: Report) -> usize {

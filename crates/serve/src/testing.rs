@@ -15,6 +15,9 @@ pub const CMDLINE: &str = "console=ttyS0 quiet";
 /// Alignment of raw section data in a UKI.
 const ALIGN: usize = 4096;
 
+/// Bytes of an optional header without data directories.
+const OPTIONAL: usize = 112;
+
 /// A PE file of three sections.
 pub fn uki() -> Vec<u8> {
     let sections: [(&[u8; 8], &[u8]); 3] =
@@ -24,8 +27,11 @@ pub fn uki() -> Vec<u8> {
     file[0x3c] = 0x40;
     file[0x40..0x44].copy_from_slice(b"PE\0\0");
     file[0x46] = sections.len() as u8;
+    file[0x40 + 20] = OPTIONAL as u8;
+    // Magic of PE32+.
+    file[0x40 + 24..0x40 + 26].copy_from_slice(&[0x0b, 0x02]);
     for (index, (name, data)) in sections.iter().enumerate() {
-        let header = 0x40 + 24 + index * 40;
+        let header = 0x40 + 24 + OPTIONAL + index * 40;
         let offset = file.len() as u32;
         file[header..header + 8].copy_from_slice(*name);
         for (at, value) in [(8, data.len() as u32), (16, ALIGN as u32), (20, offset)] {

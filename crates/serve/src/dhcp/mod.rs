@@ -11,10 +11,12 @@ mod sockets;
 
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use bootwright_netboot::assign::Rules;
 use bootwright_netboot::dhcp::server::{Config, Event, Lease, Leases, Reply, Server};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
@@ -34,7 +36,15 @@ pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 #[derive(Debug)]
 pub struct Running {
     wake: Arc<OwnedFd>,
+    orders: Arc<Orders>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread is told; it looks when it is woken.
+#[derive(Debug, Default)]
+struct Orders {
+    stop: AtomicBool,
+    rules: Mutex<Option<Rules>>,
 }
 
 /// The server could not be started.
@@ -52,16 +62,30 @@ pub fn start(
 ) -> Result<Running, StartError> {
     let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| StartError(error.into()))?);
     let server = Server::new(config, leases);
-    let mut work = Work { sockets, server, journal, events, wake: wake.clone() };
+    let orders = Arc::new(Orders::default());
+    let mut work = Work { sockets, server, journal, events, wake: wake.clone(), orders: orders.clone() };
     let thread =
         std::thread::Builder::new().name("dhcp".into()).spawn(move || work.run()).map_err(StartError)?;
-    Ok(Running { wake, thread: Some(thread) })
+    Ok(Running { wake, orders, thread: Some(thread) })
+}
+
+impl Running {
+    /// Answers by other rules from now on, after the images have changed.
+    pub fn set_rules(&self, rules: Rules) {
+        *self.orders.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(rules);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // The thread may be gone already; then nobody needs waking.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The thread may be gone already; then nobody needs waking.
-        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+        self.orders.stop.store(true, Ordering::Release);
+        self.wake();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -76,6 +100,7 @@ struct Work {
     journal: Option<Journal>,
     events: Events,
     wake: Arc<OwnedFd>,
+    orders: Arc<Orders>,
 }
 
 /// Which port a packet came to.
@@ -100,9 +125,20 @@ impl Work {
                 return;
             }
             if ready.last().is_some_and(|wake| !wake.revents().is_empty()) {
-                return;
+                if self.orders.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                self.take_orders();
             }
             self.batch();
+        }
+    }
+
+    fn take_orders(&mut self) {
+        // Reading takes the count away, so that poll waits again.
+        let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+        if let Some(rules) = self.orders.rules.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.server.set_rules(rules);
         }
     }
 

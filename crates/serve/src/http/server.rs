@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -31,33 +32,32 @@ impl Default for Limits {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that wait to be accepted: a whole rack that powers up at once.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Transfers that are under way when the server is told to stop get this long to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A bound HTTP server.
+/// An HTTP server.
 pub struct Server {
     listener: TcpListener,
     limits: Limits,
 }
 
 impl Server {
-    /// Binds the address. Must be called inside a tokio runtime.
-    pub fn bind(address: SocketAddr, limits: Limits) -> io::Result<Self> {
-        let socket = match address {
-            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-        };
+    /// Binds the address: this may need privileges, serving does not.
+    pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // Lets a restarted server take its port back while old connections linger in TIME_WAIT.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(Self { listener: socket.listen(BACKLOG)?, limits })
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
     }
 
-    /// The address it listens on.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// Serves a bound socket. Must be called inside a tokio runtime.
+    pub fn listen(listener: std::net::TcpListener, limits: Limits) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, limits })
     }
 
     /// Serves until `stop` says so, then lets running transfers end for a few seconds.

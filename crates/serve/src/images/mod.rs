@@ -6,9 +6,8 @@
 
 mod entity;
 mod open;
-mod sections;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub use entity::{Body, Entity, content_type};
 pub use open::{Image, ImageError, MANIFEST};
-pub use sections::{Piece, Sections, SectionsError};
 
 /// Images that can be fetched by name.
 pub struct Catalogue {
@@ -24,6 +22,8 @@ pub struct Catalogue {
     places: Vec<PathBuf>,
     shelf: RwLock<Arc<Vec<Arc<Image>>>>,
     seen: Mutex<Vec<Option<Stamp>>>,
+    /// What is served beside the images, by URL path.
+    extras: BTreeMap<String, Arc<Entity>>,
 }
 
 /// What a URL path leads to.
@@ -32,7 +32,7 @@ pub enum Found {
     Entity(Arc<Entity>),
     /// Nothing, though the path is below `/images/`; says why.
     Missing(String),
-    /// Not below `/images/`.
+    /// Nothing that is served from a file.
     Elsewhere,
 }
 
@@ -71,7 +71,12 @@ impl Catalogue {
         }
         let seen = places.iter().map(|place| stamp(place)).collect();
         let shelf = RwLock::new(Arc::new(images));
-        Ok((Self { places, shelf, seen: Mutex::new(seen) }, faulty))
+        Ok((Self { places, shelf, seen: Mutex::new(seen), extras: BTreeMap::new() }, faulty))
+    }
+
+    /// Serves `entity` at the URL path `path` too.
+    pub fn add(&mut self, path: &str, entity: Entity) {
+        self.extras.insert(path.to_owned(), Arc::new(entity));
     }
 
     /// The images, the default first.
@@ -86,7 +91,10 @@ impl Catalogue {
 
     /// What a decoded URL path leads to. It is only ever compared with names in the catalogue.
     pub fn find(&self, path: &str) -> Found {
-        let Some(rest) = path.strip_prefix("/images/") else { return Found::Elsewhere };
+        let Some(rest) = path.strip_prefix("/images/") else {
+            let extra = self.extras.get(path);
+            return extra.map_or(Found::Elsewhere, |entity| Found::Entity(Arc::clone(entity)));
+        };
         let (name, file) = rest.split_once('/').unwrap_or((rest, ""));
         match self.image(name) {
             None => Found::Missing("there is no image of that name: see /v1/images\n".into()),

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bootwright_formats::pe::{self, Uki};
 use bootwright_image::manifest::ManifestError;
 use bootwright_image::{Artifact, ArtifactKind, Digest, MAX_MANIFEST, Manifest};
 use bytes::Bytes;
 
 use super::entity::{Body, Entity, content_type};
-use super::sections::{Piece, Sections, SectionsError};
 
 /// The file that makes a directory an image.
 pub const MANIFEST: &str = "image.json";
@@ -60,12 +61,12 @@ pub enum ImageError {
         found: u64,
     },
     /// The UKI is none.
-    #[error("{path} {problem}")]
+    #[error("{path}: {problem}")]
     Uki {
         /// The UKI.
         path: PathBuf,
         /// What is wrong with it.
-        problem: SectionsError,
+        problem: pe::Error,
     },
     /// The manifest lists no UKI.
     #[error("{path} lists no unified kernel image: there is nothing to boot")]
@@ -119,10 +120,10 @@ impl Image {
         for artifact in &manifest.artifacts {
             let (file, entity) = open_artifact(directory, artifact)?;
             if artifact.file == uki {
-                let sections = Sections::read(&file)
-                    .map_err(|problem| ImageError::Uki { path: directory.join(&uki), problem })?;
-                add_sections(&mut entities, artifact, &entity, &sections);
-                cmdline = sections.cmdline;
+                let bad = |problem| ImageError::Uki { path: directory.join(&artifact.file), problem };
+                let uki = Uki::read(&mut &*file).map_err(bad)?;
+                cmdline = uki.text(&mut &*file, ".cmdline").map_err(bad)?.unwrap_or_default();
+                add_sections(&mut entities, artifact, &entity, &uki);
             }
             entities.insert(artifact.file.clone(), Arc::new(entity));
         }
@@ -179,20 +180,20 @@ fn add_sections(
     entities: &mut BTreeMap<String, Arc<Entity>>,
     artifact: &Artifact,
     whole: &Entity,
-    sections: &Sections,
+    uki: &Uki,
 ) {
     let Body::File { file, .. } = &whole.body else { return };
-    let mut add = |name: &str, piece: Piece| {
+    let mut add = |name: &str, range: Range<u64>| {
         let entity = Entity {
             etag: etag(&artifact.digest, name),
             modified: whole.modified,
             content_type: content_type(name),
-            body: Body::File { file: Arc::clone(file), offset: piece.offset, length: piece.length },
+            body: Body::File { file: Arc::clone(file), offset: range.start, length: range.end - range.start },
         };
         entities.insert(format!("{}/{name}", artifact.file), Arc::new(entity));
     };
-    add("linux", sections.linux);
-    if let Some(initrd) = sections.initrd {
+    add("linux", uki.linux());
+    if let Some(initrd) = uki.range(".initrd") {
         add("initrd", initrd);
     }
 }

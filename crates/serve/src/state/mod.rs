@@ -21,6 +21,9 @@ pub use boot::{Boot, Entry, Source};
 pub use journal::{Journal, Loaded};
 pub use table::{Facts, Machine, Recorded, Sighting, Table, clean};
 
+/// Names that files of a server's state directory begin with.
+pub const STATE_FILES: [&str; 2] = ["machines.jsonl", "leases"];
+
 /// All machines, shared by every part of the server.
 #[derive(Debug, Default)]
 pub struct Machines {

@@ -97,6 +97,11 @@ impl Server {
         &self.config
     }
 
+    /// Takes other rules, after the images have changed.
+    pub fn set_rules(&mut self, rules: crate::assign::Rules) {
+        self.config.rules = rules;
+    }
+
     /// The leases.
     pub fn leases(&self) -> &Leases {
         &self.leases

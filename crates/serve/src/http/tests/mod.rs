@@ -27,8 +27,9 @@ impl Running {
         let place = tempfile::tempdir().unwrap();
         let root: Vec<u8> = (0..1u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let catalogue = Catalogue::open(vec![image(place.path(), "worker_1", &root)]).unwrap().0;
-        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).unwrap();
-        let address = server.address().unwrap();
+        let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::listen(listener, limits).unwrap();
         let transfers = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&transfers);
         let router = axum::Router::new()

@@ -1,0 +1,276 @@
+//! All of it together: [`Ready::prepare`] opens and binds everything that can fail or needs root,
+//! [`Ready::run`] serves until it is told to stop.
+//!
+//! 1. The interface is chosen, images are opened, options are checked against both.
+//! 2. The network is asked whether another DHCP server is there.
+//! 3. Ports are bound, state is read, privileges are given up. Until here there is one thread.
+//! 4. DHCP, TFTP and HTTP run; images are reloaded when they change, timelines are saved.
+
+mod bind;
+mod events;
+mod upkeep;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bootwright_netboot::arch::{Cpu, Firmware};
+use bootwright_netboot::dhcp::server::{self as dhcp_server, Boot, Leases, Mode, Sending};
+use rustix::process::geteuid;
+use tokio::runtime;
+use tokio::sync::watch;
+
+use crate::api::{App, Scripts, router};
+use crate::boot_files::{Loaders, TftpTree, memtest};
+use crate::config::{Config, Road};
+use crate::images::{Catalogue, ImageError};
+use crate::interface::{Interface, InterfaceError, choose, list};
+use crate::options::{Assignments, HTTP_PORT, OptionsError, dhcp_mode, sending, server_url, state_directory};
+use crate::privileges::{self, Dropped, PrivilegeError};
+use crate::recorder::{Level, Recorder, Tell};
+use crate::state::{Machines, STATE_FILES};
+use crate::{dhcp, http, tftp};
+
+pub use bind::BindError;
+use events::{dhcp_events, http_events, tftp_events};
+
+/// Threads that serve HTTP. sendfile(2) may wait for a disk: one waiting thread must not stop all.
+const MIN_THREADS: usize = 2;
+/// More threads do not help: the network is the bottleneck.
+const MAX_THREADS: usize = 4;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Contradictory options.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// An image that cannot be served.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// No interface to serve.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// A port that cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Privileges that cannot be given up.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    /// The state directory.
+    #[error("state directory {path}: {source}; name another one with --state")]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The leases in it.
+    #[error(transparent)]
+    Leases(#[from] dhcp::JournalError),
+    /// The system gives us no threads or events.
+    #[error("starting: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A server with everything open and bound.
+pub struct Ready {
+    interface: Interface,
+    url: String,
+    catalogue: Arc<Catalogue>,
+    assignments: Assignments,
+    recorder: Arc<Recorder>,
+    config: dhcp_server::Config,
+    loaders: Loaders,
+    sockets: bind::Sockets,
+    journal: Option<(dhcp::Journal, Leases)>,
+}
+
+impl Ready {
+    /// Steps 1 to 3. Must be called while the process has one thread; takes two seconds when DHCP is
+    /// answered, for other servers to show themselves.
+    pub fn prepare(options: &Config, tell: Box<Tell>) -> Result<Self, ServeError> {
+        if options.images.is_empty() {
+            return Err(OptionsError::NoImage.into());
+        }
+        privileges::raise_open_files();
+        let interface = interface(options)?;
+        let (mut catalogue, faulty) = Catalogue::open(options.images.clone())?;
+        let tests = memtest();
+        for (_, path, entity) in &tests {
+            catalogue.add(path, entity.clone());
+        }
+        let assignments = Assignments::of(options);
+        let rules = assignments.for_images(&catalogue).map_err(OptionsError::Rules)?;
+        let mode = dhcp_mode(options, &interface)?;
+        let user = privileges::target(options.user.as_deref())?;
+        let port = options.http_port.unwrap_or(HTTP_PORT);
+        let url = server_url(interface.address, port);
+        let loaders = Loaders::find(options.ipxe_dir.as_deref());
+        let sockets = bind::bind(&interface, port, mode.as_ref())?;
+        let (machines, journal, notes) = open_state(options, &mode, user.as_ref().ok())?;
+        let recorder = Arc::new(Recorder::new(Arc::new(machines), tell));
+        for (level, note) in notes {
+            recorder.note(level, note);
+        }
+        faulty.iter().for_each(|error| recorder.note(Level::Warning, format!("not served: {error}")));
+        if options.interface.is_none() && options.address.is_none() {
+            recorder.note(Level::Info, format!("serves on {interface}, the only interface with an address"));
+        }
+        if let Some(mode) = &mode {
+            look_around(&recorder, &interface, mode);
+            advise_loaders(&recorder, &loaders, options);
+        }
+        let dropped = match user {
+            Ok(user) => privileges::drop_to(user)?,
+            Err(nobody_else) => nobody_else,
+        };
+        if dropped != Dropped::NotRoot {
+            recorder.note(Level::Info, &dropped);
+        }
+        let road = match options.road.unwrap_or_default() {
+            Road::Ipxe => dhcp_server::Road::Ipxe,
+            Road::Tftp => dhcp_server::Road::Tftp,
+        };
+        let config = dhcp_server::Config {
+            address: interface.address,
+            // Not used when DHCP is off.
+            mode: mode.unwrap_or(Mode::Proxy),
+            boot: Boot { server: url.clone(), road, loaders: loaders.loaders.clone() },
+            rules,
+            sending: sending(options),
+        };
+        let catalogue = Arc::new(catalogue);
+        Ok(Self { interface, url, catalogue, assignments, recorder, config, loaders, sockets, journal })
+    }
+
+    /// Step 4. Returns after SIGTERM or SIGINT.
+    pub fn run(self) -> Result<(), ServeError> {
+        let cores = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from);
+        let threads = cores.clamp(MIN_THREADS, MAX_THREADS);
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), ServeError> {
+        let recorder = self.recorder;
+        let rules = Arc::new(self.config.rules.clone());
+        let memtest = memtest().into_iter().map(|(firmware, path, _)| (firmware, path.to_owned())).collect();
+        let app = Arc::new(App {
+            catalogue: Arc::clone(&self.catalogue),
+            recorder: Arc::clone(&recorder),
+            scripts: Scripts::new(self.url.clone(), rules, memtest),
+        });
+        let dhcp = match self.sockets.dhcp {
+            None => None,
+            Some(sockets) => {
+                let (journal, leases) = self.journal.unzip();
+                let leases = leases.unwrap_or_default();
+                let events = dhcp_events(Arc::clone(&recorder));
+                let running = dhcp::start(sockets, self.config.clone(), leases, journal, events);
+                Some(running.map_err(|error| io::Error::other(error.to_string()))?)
+            }
+        };
+        let tree = TftpTree::new(Arc::clone(&self.catalogue), self.loaders, &self.url);
+        let events = tftp_events(Arc::clone(&recorder));
+        let tftp = match self.sockets.tftp {
+            None => None,
+            Some(socket) => Some(
+                tftp::start(socket, Arc::new(tree), Default::default(), events)
+                    .map_err(|error| io::Error::other(error.to_string()))?,
+            ),
+        };
+        let service = http::Service {
+            catalogue: Arc::clone(&self.catalogue),
+            router: router(Arc::clone(&app)),
+            observe: http_events(Arc::clone(&recorder)),
+        };
+        let (stop, stopped) = watch::channel(());
+        let http = http::Server::listen(self.sockets.http, http::Limits::default())?;
+        let http = tokio::spawn(http.run(Arc::new(service), stopped));
+        welcome(&recorder, &self.catalogue, &self.url, &self.interface, self.config.sending);
+        upkeep::until_stopped(&app, &self.assignments, dhcp.as_ref()).await?;
+        drop((stop, dhcp, tftp));
+        // The task ends by itself, at the latest when its transfers have had their grace.
+        let _ = http.await;
+        recorder.note(Level::Info, "stopped");
+        upkeep::save(&recorder);
+        Ok(())
+    }
+}
+
+fn interface(options: &Config) -> Result<Interface, ServeError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let all = runtime.block_on(list())?;
+    Ok(choose(&all, options.interface.as_deref(), options.address)?)
+}
+
+type State = (Machines, Option<(dhcp::Journal, Leases)>, Vec<(Level, String)>);
+
+fn open_state(
+    options: &Config,
+    mode: &Option<Mode>,
+    user: Option<&privileges::User>,
+) -> Result<State, ServeError> {
+    let is_root = user.is_some() || (geteuid().is_root() && privileges::is_real_root());
+    let Some(path) = state_directory(options, is_root) else {
+        let note = "timelines are not kept over a restart: name a directory with --state".to_owned();
+        return Ok((Machines::in_memory(), None, vec![(Level::Warning, note)]));
+    };
+    let failed = |source| ServeError::State { path: path.clone(), source };
+    std::fs::create_dir_all(&path).map_err(failed)?;
+    if let Some(user) = user {
+        let ours = |name: &str| STATE_FILES.iter().any(|file| name.starts_with(file));
+        privileges::give_state(&path, user, ours).map_err(failed)?;
+    }
+    let (machines, loaded) = Machines::open(&path).map_err(failed)?;
+    let mut notes = Vec::new();
+    if loaded.damaged > 0 {
+        let text = format!("{}: {} damaged lines were passed over", path.display(), loaded.damaged);
+        notes.push((Level::Warning, text));
+    }
+    let journal = match mode {
+        Some(Mode::Full(_)) => {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Some(dhcp::Journal::open(&path, since.unwrap_or_default())?)
+        }
+        _ => None,
+    };
+    Ok((machines, journal, notes))
+}
+
+fn look_around(recorder: &Recorder, interface: &Interface, mode: &Mode) {
+    match dhcp::find_others(&interface.name) {
+        Ok(found) => {
+            let level = if found.suits(mode) { Level::Info } else { Level::Warning };
+            recorder.note(level, found.word(mode));
+        }
+        Err(error) => recorder.note(Level::Info, format!("other DHCP servers were not looked for: {error}")),
+    }
+}
+
+/// Says which machines cannot be booted for want of an iPXE binary.
+fn advise_loaders(recorder: &Recorder, loaders: &Loaders, options: &Config) {
+    let uefi_needs = options.road.unwrap_or_default() == Road::Ipxe;
+    let place = match &options.ipxe_dir {
+        Some(directory) => format!("{} holds none", directory.display()),
+        None => "install the package ipxe (Debian), ipxe-bootimgs-x86 (Fedora), or use --ipxe-dir".into(),
+    };
+    if !loaders.has(Firmware::Bios, Cpu::X86) {
+        recorder
+            .note(Level::Warning, format!("BIOS machines cannot boot, there is no iPXE for them: {place}"));
+    }
+    if uefi_needs && !loaders.has(Firmware::Uefi, Cpu::X86_64) {
+        let text =
+            format!("UEFI x64 machines that boot by PXE load the image by TFTP, without iPXE: {place}");
+        recorder.note(Level::Info, text);
+    }
+}
+
+fn welcome(recorder: &Recorder, catalogue: &Catalogue, url: &str, interface: &Interface, sending: Sending) {
+    let names: Vec<String> = catalogue.images().iter().map(|image| image.name().to_owned()).collect();
+    recorder.note(Level::Info, format!("serves {} at {url} on {}", names.join(", "), interface.name));
+    if sending == Sending::Nothing {
+        recorder.note(Level::Warning, "dry run: nobody is answered by DHCP");
+    }
+}
