@@ -8,8 +8,9 @@
 //! * [`customize`]: files, users, units and the rest that a recipe changes in it;
 //! * [`kernel`]: the kernel with its modules and its configuration;
 //! * [`root`]: the tree becomes `root.img`;
-//! * [`initrd`]: the closure of modules and firmware for a kind of machine, around the agent.
-//! * [`uki`]: stub, kernel, initrd and command line as one PE file.
+//! * [`initrd`]: the closure of modules and firmware for a kind of machine, around the agent;
+//! * [`uki`]: kernel, initrd and command line in one PE file;
+//! * [`steps`]: all of this in its order, and the finished image directory.
 //!
 //! Results of steps are kept in a [`cache`]; programs of the distribution are run by [`tool`].
 
@@ -20,6 +21,7 @@ pub mod kernel;
 pub mod recipe;
 pub mod root;
 pub mod source;
+pub mod steps;
 pub mod tar;
 pub mod tool;
 pub mod tree;

@@ -4,11 +4,13 @@
 //! [`failure`].
 
 mod agent;
+mod build;
 mod complete;
 mod doctor;
 // Verbs come one by one; each uses the kinds it needs.
 #[allow(dead_code)]
 mod failure;
+mod init;
 mod initrd;
 mod serve;
 mod uki;
@@ -28,8 +30,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Build(build::Build),
     Completion(complete::Completion),
     Doctor(doctor::Doctor),
+    Init(init::Init),
     Initrd(initrd::Initrd),
     Man(complete::Man),
     Serve(serve::Serve),
@@ -39,8 +43,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::Build(arguments) => arguments.run(),
         Verb::Completion(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
+        Verb::Init(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
         Verb::Serve(arguments) => arguments.run(),

@@ -33,7 +33,7 @@ impl Initrd {
 }
 
 /// The agent's program, that this binary carries.
-fn agent() -> Result<Vec<u8>, Failure> {
+pub fn agent() -> Result<Vec<u8>, Failure> {
     let bytes = crate::agent::bytes().map_err(|text| Failure::message(Kind::Environment, text))?;
     Ok(bytes.to_vec())
 }

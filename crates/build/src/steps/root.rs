@@ -1,0 +1,128 @@
+//! Step 4: `root.img` and `root.json`.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use bootwright_image::chunks::{ChunkDigester, size_for};
+use bootwright_image::{Digest, RootFormat, RootManifest};
+
+use super::{BuildError, Job, Outcome, Step};
+use crate::cache::Key;
+use crate::kernel::{Kernel, needs};
+use crate::recipe::Compression;
+use crate::root::{RootWriter, losses};
+use crate::tree::Tree;
+
+/// Version of what this step does: counts up when the same tree shall give another root.
+const GENERATION: &str = "1";
+pub(super) const IMAGE: &str = "root.img";
+pub(super) const MANIFEST: &str = "root.json";
+
+/// A root that lies in the cache.
+pub(super) struct Root {
+    pub image: PathBuf,
+    pub manifest: RootManifest,
+    /// The exact bytes of `root.json`.
+    pub bytes: Vec<u8>,
+    key: Digest,
+}
+
+impl Root {
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+}
+
+impl Job<'_> {
+    pub(super) fn write_root(
+        &mut self,
+        tree: &Tree,
+        kernel: &Kernel,
+        created: u64,
+    ) -> Result<Root, BuildError> {
+        let format = self.recipe.format;
+        let compression = self.choose_compression(kernel, format)?;
+        let began =
+            self.log.begin(Step::Root, &format!("{} with {compression:?}", format.name()).to_lowercase());
+        let writer = RootWriter::new(format, compression)?;
+        for loss in losses(tree, format) {
+            self.log.warn(format!("not kept in {}: {loss}", format.name()));
+        }
+        let key = Key::default()
+            .with("generation", GENERATION)
+            .with("tree", tree.fingerprint().0)
+            .with("writer", writer.inputs())
+            .with("created", created.to_le_bytes())
+            .finish();
+        let (directory, outcome) = match self.cache.get("root", key) {
+            Some(directory) => (directory, Outcome::Cached),
+            None => {
+                let progress = self.log.progress();
+                let total = tree.file_bytes();
+                let fed = |bytes: u64| progress.advance(Step::Root, bytes, total);
+                let make = |directory: &Path| -> Result<(), BuildError> {
+                    let image = directory.join(IMAGE);
+                    writer.write(tree, &image, created, &fed)?;
+                    let manifest = digest(&image, format).map_err(at(&image))?.to_bytes()?;
+                    let path = directory.join(MANIFEST);
+                    std::fs::write(&path, manifest).map_err(at(&path))
+                };
+                (self.cache.put("root", key, make)?, Outcome::Done)
+            }
+        };
+        let root = open(&directory, key)?;
+        let detail =
+            format!("{} with {compression:?}, {} chunks", format.name(), root.manifest.chunks.sha256.len());
+        self.log.end(Step::Root, began, outcome, detail.to_lowercase(), Some(root.manifest.size));
+        Ok(root)
+    }
+
+    fn choose_compression(&mut self, kernel: &Kernel, format: RootFormat) -> Result<Compression, BuildError> {
+        let asked = self.recipe.compression;
+        let Some(config) = &kernel.config else {
+            let text = "no configuration of this kernel was found: assumed that it reads the root with zstd";
+            self.log.warn(text.to_owned());
+            return Ok(asked.unwrap_or(Compression::Zstd));
+        };
+        let compression = needs::compression(config, format, asked);
+        needs::check(config, &kernel.version, (format, compression), self.recipe.mode)?;
+        Ok(compression)
+    }
+
+    /// Copies the root to `to`. A copy that is not what its manifest says comes of a damaged cache: the
+    /// result is forgotten.
+    pub(super) fn copy_root(&self, root: &Root, to: &Path) -> Result<(), BuildError> {
+        std::fs::copy(&root.image, to).map_err(at(to))?;
+        let found = digest(to, root.manifest.format).map_err(at(to))?;
+        if found != root.manifest {
+            self.cache.forget("root", root.key)?;
+            let source =
+                std::io::Error::other("it was damaged in the cache and is now forgotten: build again");
+            return Err(BuildError::Io { path: root.image.clone(), source });
+        }
+        Ok(())
+    }
+}
+
+fn open(directory: &Path, key: Digest) -> Result<Root, BuildError> {
+    let path = directory.join(MANIFEST);
+    let bytes = std::fs::read(&path).map_err(at(&path))?;
+    let manifest =
+        RootManifest::from_bytes(&bytes).map_err(|error| at(&path)(std::io::Error::other(error)))?;
+    Ok(Root { image: directory.join(IMAGE), manifest, bytes, key })
+}
+
+fn digest(image: &Path, format: RootFormat) -> std::io::Result<RootManifest> {
+    let file = File::open(image)?;
+    let mut digester = ChunkDigester::new(size_for(file.metadata()?.len()));
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    std::io::copy(&mut reader.by_ref(), &mut digester)?;
+    let (size, digest, chunks) = digester.finish();
+    Ok(RootManifest { schema: 1, file: IMAGE.to_owned(), format, size, digest, chunks })
+}
+
+pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError + use<> {
+    let path = path.to_owned();
+    move |source| BuildError::Io { path, source }
+}
