@@ -44,7 +44,8 @@ fn run(command: &mut Command, package: &str) {
 
 #[test]
 fn curl_gets_the_range_of_the_file_byte_for_byte() {
-    for size in [0, 1, 512, 100_000] {
+    // curl 7.88 takes an OACK with tsize 0 for an error: the empty file is for another client.
+    for size in [1, 512, 100_000] {
         let (_server, port, events) = server(file(&bytes(size)));
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out");
@@ -74,14 +75,16 @@ fn atftp_gets_a_file_with_windows_past_the_roll_over_of_block_numbers() {
 }
 
 #[test]
-fn tftp_hpa_gets_a_file_in_lock_step() {
-    let (_server, port, _events) = server(file(&bytes(70_001)));
-    let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("out");
-    let port = port.to_string();
-    let command = ["-m", "binary", "127.0.0.1", &port, "-c", "get", "w/image.efi"];
-    run(Command::new("tftp").args(command).arg(&out), "tftp-hpa");
-    assert_eq!(std::fs::read(out).unwrap(), bytes(70_001));
+fn tftp_hpa_gets_files_in_lock_step_an_empty_one_too() {
+    for size in [0, 70_001] {
+        let (_server, port, _events) = server(file(&bytes(size)));
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        let port = port.to_string();
+        let command = ["-m", "binary", "127.0.0.1", &port, "-c", "get", "w/image.efi"];
+        run(Command::new("tftp").args(command).arg(&out), "tftp-hpa");
+        assert_eq!(std::fs::read(out).unwrap(), bytes(size));
+    }
 }
 
 fn ask(port: u16, request: &[u8]) -> Vec<u8> {
