@@ -36,12 +36,6 @@ pub enum FindError {
     /// Port 68.
     #[error("cannot ask for other DHCP servers")]
     Bind(#[from] BindError),
-    /// The interface's address.
-    #[error("{interface} has no Ethernet address")]
-    NoAddress {
-        /// The interface.
-        interface: String,
-    },
     /// The network.
     #[error("cannot ask for other DHCP servers on {interface}")]
     Io {
@@ -52,15 +46,12 @@ pub enum FindError {
     },
 }
 
-/// Sends a DISCOVER as this host and listens for [`WAIT`]. Blocks for that long.
+/// Sends a DISCOVER and listens for [`WAIT`]. Blocks for that long.
 pub fn find_others(interface: &str) -> Result<Found, FindError> {
     let failed = |source| FindError::Io { interface: interface.to_owned(), source };
-    let no_address = || FindError::NoAddress { interface: interface.to_owned() };
-    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/address")).map_err(failed)?;
-    let mac: Mac = text.trim().parse().map_err(|_| no_address())?;
     let socket = udp(interface, Ipv4Addr::UNSPECIFIED, CLIENT_PORT, Share::Port)?;
-    let discover = discover(mac);
-    let bytes = discover.encode(usize::MAX).map_err(|_| no_address())?;
+    let discover = discover();
+    let bytes = discover.encode(usize::MAX).map_err(|error| failed(io::Error::other(error)))?;
     socket.send_to(&bytes, SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT)).map_err(failed)?;
     let mut found = Found { servers: Vec::new(), offered: Vec::new(), interface: interface.to_owned() };
     let end = Instant::now() + WAIT;
@@ -76,9 +67,14 @@ pub fn find_others(interface: &str) -> Result<Found, FindError> {
     Ok(found)
 }
 
-fn discover(mac: Mac) -> Packet {
-    let xid = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    let mut packet = Packet::request(mac, xid.map_or(0, |since| since.subsec_nanos()));
+/// A machine that does not exist asks: the offer that it does not take runs out by itself, and no lease of
+/// this host is touched.
+fn discover() -> Packet {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let xid = since.map_or(0, |since| since.subsec_nanos());
+    let [a, b, c, d] = xid.to_be_bytes();
+    // The second bit of the first byte says "locally administered".
+    let mut packet = Packet::request(Mac([0x02, 0xb0, a, b, c, d]), xid);
     packet.flags = BROADCAST;
     packet.options.put(code::MESSAGE_TYPE, [MessageType::Discover as u8]);
     packet.options.put(code::PARAMETERS, [code::SUBNET_MASK, code::ROUTER, code::DNS]);
