@@ -21,7 +21,7 @@ use bootwright_netboot::dhcp::server::{Config, Event, Lease, Leases, Reply, Serv
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 pub use journal::{Journal, JournalError};
-pub use others::{Found, find_others};
+pub use others::{Found, Search, find_others};
 pub use sockets::{BindError, Heard, Sockets};
 
 /// Packets that are answered together at most: it bounds memory and the wait of the first of them.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::sockets::{BindError, Share, udp};
 
-/// How long to listen. dnsmasq answers at once, others ping the address for a second first.
-pub const WAIT: Duration = Duration::from_millis(1800);
+/// How long to listen: dnsmasq pings an address for three seconds before it offers it.
+pub const WAIT: Duration = Duration::from_millis(4000);
+/// How long to go on listening when one has answered.
+const MORE: Duration = Duration::from_millis(500);
 /// Servers that are remembered: more is a joke of somebody's.
 const MAX_FOUND: usize = 8;
 
@@ -46,25 +48,51 @@ pub enum FindError {
     },
 }
 
-/// Sends a DISCOVER and listens for [`WAIT`]. Blocks for that long.
+/// Sends a DISCOVER and listens until one has answered, [`WAIT`] at most. Blocks for that long; see
+/// [`Search`] for a server that has better things to do.
 pub fn find_others(interface: &str) -> Result<Found, FindError> {
-    let failed = |source| FindError::Io { interface: interface.to_owned(), source };
-    let socket = udp(interface, Ipv4Addr::UNSPECIFIED, CLIENT_PORT, Share::Port)?;
-    let discover = discover();
-    let bytes = discover.encode(usize::MAX).map_err(|error| failed(io::Error::other(error)))?;
-    socket.send_to(&bytes, SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT)).map_err(failed)?;
-    let mut found = Found { servers: Vec::new(), offered: Vec::new(), interface: interface.to_owned() };
-    let end = Instant::now() + WAIT;
-    let mut buffer = [0; 1500];
-    while let Some(left) = end.checked_duration_since(Instant::now()) {
-        let wait = Timespec::try_from(left).map_err(|error| failed(io::Error::other(error)))?;
-        let mut ready = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
-        poll(&mut ready, Some(&wait)).map_err(|error| failed(error.into()))?;
-        if let Ok((length, _)) = socket.recv_from(&mut buffer) {
-            found.note(&discover, buffer.get(..length).unwrap_or_default());
-        }
+    Search::begin(interface)?.finish(Ipv4Addr::UNSPECIFIED)
+}
+
+/// A DISCOVER that is on its way. Beginning needs privileges, finishing does not, so that a server can
+/// begin, drop them, and finish on a thread while it answers already.
+#[derive(Debug)]
+pub struct Search {
+    socket: UdpSocket,
+    discover: Packet,
+    interface: String,
+    began: Instant,
+}
+
+impl Search {
+    /// Sends the DISCOVER.
+    pub fn begin(interface: &str) -> Result<Self, FindError> {
+        let failed = |source| FindError::Io { interface: interface.to_owned(), source };
+        let socket = udp(interface, Ipv4Addr::UNSPECIFIED, CLIENT_PORT, Share::Port)?;
+        let discover = discover();
+        let bytes = discover.encode(usize::MAX).map_err(|error| failed(io::Error::other(error)))?;
+        socket.send_to(&bytes, SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT)).map_err(failed)?;
+        Ok(Self { socket, discover, interface: interface.to_owned(), began: Instant::now() })
     }
-    Ok(found)
+
+    /// Listens for what is left of [`WAIT`]. A server of ours at `own` does not count.
+    pub fn finish(self, own: Ipv4Addr) -> Result<Found, FindError> {
+        let failed = |source| FindError::Io { interface: self.interface.clone(), source };
+        let mut found = Found { servers: Vec::new(), offered: Vec::new(), interface: self.interface.clone() };
+        let mut end = self.began + WAIT;
+        let mut buffer = [0; 1500];
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            let wait = Timespec::try_from(left).map_err(|error| failed(io::Error::other(error)))?;
+            let mut ready = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+            poll(&mut ready, Some(&wait)).map_err(|error| failed(error.into()))?;
+            let Ok((length, _)) = self.socket.recv_from(&mut buffer) else { continue };
+            found.note(&self.discover, buffer.get(..length).unwrap_or_default(), own);
+            if !found.servers.is_empty() {
+                end = end.min(Instant::now() + MORE);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// A machine that does not exist asks: the offer that it does not take runs out by itself, and no lease of
@@ -82,12 +110,12 @@ fn discover() -> Packet {
 }
 
 impl Found {
-    fn note(&mut self, discover: &Packet, bytes: &[u8]) {
+    fn note(&mut self, discover: &Packet, bytes: &[u8], own: Ipv4Addr) {
         let Ok(answer) = Packet::parse(bytes) else { return };
         let ours = answer.xid == discover.xid && answer.chaddr == discover.chaddr;
         let offer = answer.message_type() == Some(MessageType::Offer) && !answer.yiaddr.is_unspecified();
         let Some(server) = answer.options.address(code::SERVER_ID).filter(|_| ours && offer) else { return };
-        if self.servers.len() < MAX_FOUND && !self.servers.contains(&server) {
+        if server != own && self.servers.len() < MAX_FOUND && !self.servers.contains(&server) {
             self.servers.push(server);
             self.offered.push(answer.yiaddr);
         }

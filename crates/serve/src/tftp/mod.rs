@@ -256,15 +256,15 @@ impl Door {
                 return;
             }
         }
-        say(&request.path, Outcome::Started { size: content.size() });
         let transfer = transfer::Transfer::new(self.socket.address, client, content, (&request, self.limits));
         let path = request.path.clone();
         let place = Place { busy: self.busy.clone(), client };
         let events = self.events.clone();
         let work = move || {
-            let outcome = transfer.run();
+            let say = |outcome| events(Event { client, path: request.path.clone(), outcome });
+            let outcome = transfer.run(say);
             drop(place);
-            events(Event { client, path: request.path, outcome });
+            say(outcome);
         };
         if let Err(error) =
             std::thread::Builder::new().name("tftp transfer".into()).stack_size(STACK).spawn(work)

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 
-use bootwright_netboot::tftp::{Blocks, DATA_HEADER, Limits, Request, Session, Step, data_header};
+use bootwright_netboot::tftp::{Blocks, DATA_HEADER, End, Limits, Request, Session, Step, data_header};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use super::{Content, Outcome};
@@ -34,8 +34,10 @@ impl Transfer {
         Self { address, client, content, session, began: Instant::now(), buffer: Vec::new(), start: 0 }
     }
 
-    pub(super) fn run(mut self) -> Outcome {
-        match self.transfer() {
+    /// Sends everything; calls `started` before the first block, which a client that only probes for the
+    /// size never asks for.
+    pub(super) fn run(mut self, started: impl FnOnce(Outcome)) -> Outcome {
+        match self.transfer(started) {
             Ok(end) => {
                 let (bytes, duration) = (self.session.confirmed(), self.began.elapsed());
                 Outcome::Ended { end, bytes, duration }
@@ -44,17 +46,23 @@ impl Transfer {
         }
     }
 
-    fn transfer(&mut self) -> io::Result<bootwright_netboot::tftp::End> {
+    fn transfer(&mut self, started: impl FnOnce(Outcome)) -> io::Result<End> {
         let socket = UdpSocket::bind((self.address, 0))?;
         // From here on packets of others do not reach it (RFC 1350 section 4, transfer identifiers).
         socket.connect(self.client)?;
         let mut timeout = Duration::ZERO;
+        let mut started = Some(started);
         loop {
             match self.session.poll(self.began.elapsed()) {
                 Step::SendOack => {
                     send(&socket, self.session.oack().unwrap_or_default())?;
                 }
-                Step::Send(blocks) => self.send_blocks(&socket, blocks)?,
+                Step::Send(blocks) => {
+                    if let Some(started) = started.take() {
+                        started(Outcome::Started { size: self.content.size() });
+                    }
+                    self.send_blocks(&socket, blocks)?;
+                }
                 Step::WaitUntil(until) => {
                     let wait = until.saturating_sub(self.began.elapsed()).max(Duration::from_millis(1));
                     // Rounded up to 100 ms, so that the usual wait costs no call at each turn.
