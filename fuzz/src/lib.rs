@@ -7,7 +7,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cmdline;
+pub mod cpio;
+pub mod initrd;
 pub mod manifest;
+pub mod pe;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -48,5 +51,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, manifest);
+    smoke!(cmdline, cpio, initrd, manifest, pe);
 }

@@ -150,7 +150,7 @@ impl Inspect {
         text += &table(&sections);
         for (name, content) in texts {
             text += &format!("\n{name}\n");
-            content.lines().for_each(|line| text += &format!("  {}\n", line.escape_debug()));
+            content.lines().for_each(|line| text += &format!("  {}\n", printable(line)));
         }
         stdout().write_all(text.as_bytes()).or_environment()
     }
@@ -161,6 +161,11 @@ fn table(sections: &[SectionSummary]) -> String {
         format!("  {:<10} {:>12} bytes at {:#x}\n", section.name, section.size, section.offset)
     };
     sections.iter().map(row).collect()
+}
+
+/// Text from a file, without what would steer the terminal.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! figures taken in the same run, never an absolute time alone.
 
 mod measure;
+mod uki;
 
 use std::path::PathBuf;
 
@@ -40,7 +41,7 @@ pub struct Row {
 type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 
 /// Name and function of every benchmark.
-const BENCHMARKS: &[(&str, Benchmark)] = &[];
+const BENCHMARKS: &[(&str, Benchmark)] = &[("uki", uki::run)];
 
 /// Runs the named benchmarks, all when none is named, and prints their tables.
 pub fn run(names: &[&str]) -> Result<()> {

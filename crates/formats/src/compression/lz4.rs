@@ -20,6 +20,9 @@ const BLOCK: usize = 8 << 20;
 /// The longest compressed block, `LZ4_compressBound(BLOCK)`: bounds what a decoder reads into memory.
 const MAX_COMPRESSED: usize = BLOCK + BLOCK / 255 + 16;
 
+/// A byte of a block unpacks to at most this many: so much room a short block gets, and no more.
+const MAX_RATIO: usize = 255;
+
 /// Unpacks one legacy frame. Holds one block, about 16 MiB, in memory.
 pub struct Decoder<B> {
     source: B,
@@ -57,7 +60,7 @@ impl<B: BufRead> Decoder<B> {
         };
         self.packed.resize(length, 0);
         self.source.read_exact(&mut self.packed)?;
-        self.block.resize(BLOCK, 0);
+        self.block.resize(BLOCK.min(length * MAX_RATIO), 0);
         self.taken = 0;
         let unpacked = lz4_flex::block::decompress_into(&self.packed, &mut self.block)
             .map_err(|error| invalid(format!("lz4: a block of {length} bytes is broken: {error}")))?;
