@@ -34,6 +34,12 @@ impl Profile {
         ROOT_MODES.iter().chain(network).chain(storage)
     }
 
+    /// What a module in an initrd of another tool is good for.
+    pub(super) fn purpose(path: &str, name: &Name) -> Option<&'static str> {
+        let rules = ROOT_MODES.iter().chain(NETWORK).chain(STORAGE);
+        rules.into_iter().find(|rule| rule.chooses(path, name)).map(|rule| rule.why)
+    }
+
     /// For [`Profile::Host`]: why a module that answers to its hardware is of use in an initrd; `None`
     /// for sound, graphics and the like.
     pub(super) fn driver_of_host(path: &str, name: &Name) -> Option<&'static Rule> {

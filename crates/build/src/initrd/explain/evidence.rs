@@ -1,4 +1,5 @@
-//! Reasons worked out from what is inside: who in here needs a module, a firmware file, a library.
+//! Reasons worked out from what is inside: who in here needs a module, a firmware file, a library; and what
+//! our own profiles would take a module for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,7 @@ use super::super::modules::glob_matches;
 use super::super::modules::modinfo::ModInfo;
 use super::super::modules::name::{Name, without_compression};
 use super::super::modules::softdep::SoftDependencies;
+use super::super::profile::Profile;
 use super::super::unpack;
 use super::elf;
 
@@ -21,6 +23,8 @@ pub(super) struct Evidence {
     firmware: BTreeMap<String, BTreeSet<String>>,
     /// Names of libraries, each with the files that name them.
     libraries: BTreeMap<String, BTreeSet<String>>,
+    /// File names of symbolic links and of what they lead to.
+    links: Vec<(String, String)>,
 }
 
 /// What follows from it.
@@ -96,8 +100,19 @@ impl Evidence {
         }
     }
 
+    /// Takes in a symbolic link: who names a library by it needs what it leads to.
+    pub(super) fn link(&mut self, path: &str, target: &str) {
+        let file = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        self.links.push((file(path), file(target)));
+    }
+
     /// The reason of each path that anything is known about.
     pub(super) fn conclude<'a>(mut self, paths: impl Iterator<Item = &'a str> + Clone) -> Conclusions {
+        for (link, target) in std::mem::take(&mut self.links) {
+            if let Some(users) = self.libraries.get(&link).filter(|_| link != target).cloned() {
+                self.libraries.entry(target).or_default().extend(users);
+            }
+        }
         let inside: BTreeSet<Name> = paths.clone().filter_map(Name::of_path).collect();
         let (needed, soft) = (self.needed_by(&inside), self.softly_needed_by(&inside));
         let firmware = std::mem::take(&mut self.firmware);
@@ -106,16 +121,17 @@ impl Evidence {
         for path in paths {
             let reason = match place(path) {
                 Place::Modules(_, rest) => match Name::of_path(rest) {
-                    Some(name) => needed.get(&name).or_else(|| soft.get(&name)).cloned(),
+                    Some(name) => {
+                        purpose(rest, &name).or_else(|| needed.get(&name).or(soft.get(&name)).cloned())
+                    }
                     None => Some(Why::part("index of the modules in here")),
                 },
                 Place::Firmware(name) => firmware_reason(&firmware, name, &mut found),
                 Place::Microcode => Some(Why::part("early microcode")),
-                Place::Other(file) => self
-                    .libraries
-                    .get(file)
-                    .and_then(first_of)
-                    .map(|(of, others)| Why::Dependency { of, others }),
+                Place::Other(file) => {
+                    let users = self.libraries.get(file).and_then(first_of);
+                    users.map(|(of, others)| Why::Dependency { of, others })
+                }
             };
             if let Some(reason) = reason {
                 why.insert(path.to_owned(), reason);
@@ -146,6 +162,12 @@ impl Evidence {
         let reason = |name: &Name| Why::SoftDependency { of: name.to_string(), alias: None };
         pairs.map(|(need, name)| (Name::new(need), reason(name))).collect()
     }
+}
+
+/// What our own profiles would take the module for.
+fn purpose(path: &str, name: &Name) -> Option<Why> {
+    let reason = Profile::purpose(path, name)?.to_owned();
+    Some(Why::Profile { reason })
 }
 
 /// The modules that may ask for the file; what they call it is noted in `found`.
@@ -185,6 +207,17 @@ mod tests {
             paths.each_ref().map(why),
             [None, Some("needed by a".into()), Some("soft dependency of b".into())]
         );
+    }
+
+    #[test]
+    fn a_library_is_needed_by_whoever_names_it_or_a_link_to_it_and_a_card_is_a_card() {
+        let mut evidence = Evidence::default();
+        evidence.libraries.insert("libx.so.1".into(), BTreeSet::from(["/bin/tool".to_owned()]));
+        evidence.link("/lib/libx.so.1", "libx.so.1.2");
+        let card = "/lib/modules/6.1/kernel/drivers/net/ethernet/card.ko";
+        let why = evidence.conclude(["/lib/libx.so.1.2", card].into_iter()).why;
+        assert_eq!(why.get("/lib/libx.so.1.2").unwrap().to_string(), "needed by /bin/tool");
+        assert_eq!(why.get(card).unwrap().to_string(), "wired network card");
     }
 
     #[test]

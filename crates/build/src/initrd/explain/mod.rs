@@ -23,6 +23,9 @@ use evidence::Evidence;
 /// The largest file that is looked into, packed or not: what is larger is counted only. It bounds memory.
 const MAX_LOOKED_INTO: u64 = 64 << 20;
 
+/// The longest target of a symbolic link that the kernel takes (`PATH_MAX`).
+const MAX_TARGET: u64 = 4096;
+
 /// The most files that are listed: bounds memory against an initrd made to exhaust it.
 const MAX_MEMBERS: usize = 1 << 20;
 
@@ -146,6 +149,11 @@ pub fn explain(initrd: impl Read) -> Result<Listing, ExplainError> {
             } else {
                 evidence.look(&path, content);
             }
+        } else if kind == Some(Kind::Symlink) && size <= MAX_TARGET {
+            let mut target = Vec::new();
+            entry.read_to_end(&mut target).map_err(failed)?;
+            weight.add(&mut target.as_slice()).map_err(failed)?;
+            evidence.link(&path, &String::from_utf8_lossy(&target));
         } else {
             weight.add(&mut entry).map_err(failed)?;
             copy(&mut entry, &mut sink()).map_err(failed)?;
@@ -172,6 +180,7 @@ fn listing(
     let mut missing_firmware = worked_out.missing_firmware;
     if let Some(recorded) = recorded {
         why.extend(recorded.files.into_iter().map(|file| (file.path, file.why)));
+        why.insert(contents::PATH.to_owned(), Why::part("tells why each file is in"));
         kernel = Some(recorded.kernel);
         profile = Some(recorded.profile);
         (built_in, absent, missing_firmware) =
