@@ -62,7 +62,7 @@ pub enum PrivilegeError {
     #[error("only root can become user {0}: run as root, or leave --user out")]
     NotRoot(String),
     /// The kernel refuses.
-    #[error("cannot become user {name}: {source}")]
+    #[error("cannot become user {name}")]
     Refused {
         /// The user.
         name: String,
@@ -98,14 +98,13 @@ pub fn is_real_root() -> bool {
     is_mapped(&map, u32::MAX - 1)
 }
 
-/// Becomes `user` for good and gives up gaining privileges by any program.
+/// Becomes `user` for good.
 pub fn drop_to(user: User) -> Result<Dropped, PrivilegeError> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     let become_it = || {
         set_thread_groups(&[])?;
         set_thread_res_gid(gid, gid, gid)?;
-        set_thread_res_uid(uid, uid, uid)?;
-        set_no_new_privs(true)
+        set_thread_res_uid(uid, uid, uid)
     };
     let refused = |source| PrivilegeError::Refused { name: user.name.clone(), source };
     become_it().map_err(|error| refused(error.into()))?;
@@ -113,6 +112,13 @@ pub fn drop_to(user: User) -> Result<Dropped, PrivilegeError> {
         return Err(refused(io::Error::other("the kernel did not do as it said")));
     }
     Ok(Dropped::Became(user))
+}
+
+/// Gives up gaining privileges by running a program: this server runs none.
+pub fn gain_none() {
+    if let Err(error) = set_no_new_privs(true) {
+        tracing::debug!("no_new_privs: {error}");
+    }
 }
 
 /// Gives the state directory to `user`, if it holds nothing but what this server puts there.

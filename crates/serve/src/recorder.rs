@@ -300,6 +300,12 @@ fn line(text: String) -> Notice {
     Notice { at, level, mac: None, address: None, who: None, stage: None, text, bytes: None }
 }
 
+/// An error with its causes, in one sentence.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Bytes for people: `17.2 MB`, powers of ten.
 #[derive(Debug, Clone, Copy)]
 pub struct Size(pub u64);

@@ -179,11 +179,5 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Interface(error) if error.is_usage() => Kind::Usage,
         _ => Kind::Environment,
     };
-    Failure::message(kind, chain(&error))
-}
-
-/// The error with its causes, in one sentence.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    Failure::message(kind, bootwright_serve::recorder::chain(&error))
 }

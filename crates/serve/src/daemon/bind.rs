@@ -39,7 +39,7 @@ pub enum BindError {
     )]
     HttpPrivilege(u16),
     /// HTTP: anything else.
-    #[error("cannot bind TCP port {port} of {address}: {source}")]
+    #[error("cannot bind TCP port {port} of {address}")]
     Http {
         /// Our address.
         address: Ipv4Addr,

@@ -2,8 +2,8 @@
 //! [`Ready::run`] serves until it is told to stop.
 //!
 //! 1. The interface is chosen, images are opened, options are checked against both.
-//! 2. The network is asked whether another DHCP server is there.
-//! 3. Ports are bound, state is read, privileges are given up. Until here there is one thread.
+//! 2. Ports are bound, state is read, the network is asked whether another DHCP server is there.
+//! 3. Privileges are given up. Until here there is one thread.
 //! 4. DHCP, TFTP and HTTP run; images are reloaded when they change, timelines are saved.
 
 mod bind;
@@ -11,6 +11,7 @@ mod events;
 mod upkeep;
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::images::{Catalogue, ImageError};
 use crate::interface::{Interface, InterfaceError, choose, list};
 use crate::options::{Assignments, HTTP_PORT, OptionsError, dhcp_mode, sending, server_url, state_directory};
 use crate::privileges::{self, Dropped, PrivilegeError};
-use crate::recorder::{Level, Recorder, Tell};
+use crate::recorder::{Level, Recorder, Tell, chain};
 use crate::state::{Machines, STATE_FILES};
 use crate::{dhcp, http, tftp};
 
@@ -58,7 +59,7 @@ pub enum ServeError {
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
     /// The state directory.
-    #[error("state directory {path}: {source}; name another one with --state")]
+    #[error("the state directory {path} cannot be used, name another one with --state")]
     State {
         /// The directory.
         path: PathBuf,
@@ -69,7 +70,7 @@ pub enum ServeError {
     #[error(transparent)]
     Leases(#[from] dhcp::JournalError),
     /// The system gives us no threads or events.
-    #[error("starting: {0}")]
+    #[error("the system does not give what a server needs")]
     System(#[from] io::Error),
 }
 
@@ -84,11 +85,11 @@ pub struct Ready {
     loaders: Loaders,
     sockets: bind::Sockets,
     journal: Option<(dhcp::Journal, Leases)>,
+    search: Option<dhcp::Search>,
 }
 
 impl Ready {
-    /// Steps 1 to 3. Must be called while the process has one thread; takes two seconds when DHCP is
-    /// answered, for other servers to show themselves.
+    /// Steps 1 to 3. Must be called while the process has one thread.
     pub fn prepare(options: &Config, tell: Box<Tell>) -> Result<Self, ServeError> {
         if options.images.is_empty() {
             return Err(OptionsError::NoImage.into());
@@ -113,14 +114,18 @@ impl Ready {
         for (level, note) in notes {
             recorder.note(level, note);
         }
-        faulty.iter().for_each(|error| recorder.note(Level::Warning, format!("not served: {error}")));
+        for error in &faulty {
+            recorder.note(Level::Warning, format!("not served: {}", chain(error)));
+        }
         if options.interface.is_none() && options.address.is_none() {
             recorder.note(Level::Info, format!("serves on {interface}, the only interface with an address"));
         }
-        if let Some(mode) = &mode {
-            look_around(&recorder, &interface, mode);
+        let mut search = None;
+        if mode.is_some() {
+            search = begin_search(&recorder, &interface);
             advise_loaders(&recorder, &loaders, options);
         }
+        privileges::gain_none();
         let dropped = match user {
             Ok(user) => privileges::drop_to(user)?,
             Err(nobody_else) => nobody_else,
@@ -141,7 +146,18 @@ impl Ready {
             sending: sending(options),
         };
         let catalogue = Arc::new(catalogue);
-        Ok(Self { interface, url, catalogue, assignments, recorder, config, loaders, sockets, journal })
+        Ok(Self {
+            interface,
+            url,
+            catalogue,
+            assignments,
+            recorder,
+            config,
+            loaders,
+            sockets,
+            journal,
+            search,
+        })
     }
 
     /// Step 4. Returns after SIGTERM or SIGINT.
@@ -188,6 +204,11 @@ impl Ready {
         let (stop, stopped) = watch::channel(());
         let http = http::Server::listen(self.sockets.http, http::Limits::default())?;
         let http = tokio::spawn(http.run(Arc::new(service), stopped));
+        if let Some(search) = self.search {
+            let (recorder, own, mode) =
+                (Arc::clone(&recorder), self.config.address, self.config.mode.clone());
+            tokio::task::spawn_blocking(move || finish_search(&recorder, search, own, &mode));
+        }
         welcome(&recorder, &self.catalogue, &self.url, &self.interface, self.config.sending);
         upkeep::until_stopped(&app, &self.assignments, dhcp.as_ref()).await?;
         drop((stop, dhcp, tftp));
@@ -239,14 +260,25 @@ fn open_state(
     Ok((machines, journal, notes))
 }
 
-fn look_around(recorder: &Recorder, interface: &Interface, mode: &Mode) {
-    match dhcp::find_others(&interface.name) {
+/// Asks the network for other DHCP servers; the answers are taken by [`finish_search`].
+fn begin_search(recorder: &Recorder, interface: &Interface) -> Option<dhcp::Search> {
+    let search = dhcp::Search::begin(&interface.name);
+    search.map_err(|error| recorder.note(Level::Info, not_searched(&error))).ok()
+}
+
+/// Tells who else gives addresses. Blocks for up to two seconds.
+fn finish_search(recorder: &Recorder, search: dhcp::Search, own: Ipv4Addr, mode: &Mode) {
+    match search.finish(own) {
         Ok(found) => {
             let level = if found.suits(mode) { Level::Info } else { Level::Warning };
             recorder.note(level, found.word(mode));
         }
-        Err(error) => recorder.note(Level::Info, format!("other DHCP servers were not looked for: {error}")),
+        Err(error) => recorder.note(Level::Info, not_searched(&error)),
     }
+}
+
+fn not_searched(error: &dyn std::error::Error) -> String {
+    format!("other DHCP servers were not looked for: {}", chain(error))
 }
 
 /// Says which machines cannot be booted for want of an iPXE binary.

@@ -10,7 +10,7 @@ use crate::api::App;
 use crate::dhcp;
 use crate::images::Change;
 use crate::options::Assignments;
-use crate::recorder::{Level, Recorder};
+use crate::recorder::{Level, Recorder, chain};
 
 /// How often directories are looked at and timelines are written: what is lost when the power goes.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -67,7 +67,13 @@ async fn reload(app: &Arc<App>, assignments: &Assignments, dhcp: Option<&dhcp::R
         match change {
             Change::Serves(name) => app.recorder.note(Level::Info, format!("serves {name} as it is now")),
             Change::Gone(name) => app.recorder.note(Level::Warning, format!("no longer serves {name}")),
-            Change::Refused(error) => app.recorder.note(Level::Warning, format!("not served: {error}")),
+            Change::Refused(error) => {
+                app.recorder.note(Level::Warning, format!("not served: {}", chain(error)));
+            }
+            Change::Kept(error) => app.recorder.note(
+                Level::Warning,
+                format!("changes of an image will not be seen, restart for them: {}", chain(error)),
+            ),
         }
     }
     match assignments.for_images(&app.catalogue) {

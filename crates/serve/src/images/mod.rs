@@ -45,6 +45,8 @@ pub enum Change {
     Gone(String),
     /// A directory is not served, and why.
     Refused(ImageError),
+    /// A directory cannot be looked into, since privileges were given up: its images stay as they were.
+    Kept(ImageError),
 }
 
 /// Tells a changed directory or manifest: device, inode, modification time in nanoseconds.
@@ -118,15 +120,20 @@ impl Catalogue {
     pub fn reload(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut images = Vec::new();
-        let open = |place: &PathBuf| open_place(place).unwrap_or_else(|error| vec![Err(error)]);
-        for result in self.places.iter().flat_map(open) {
-            match result {
-                Ok(image) => images.push(image),
-                Err(error) => changes.push(Change::Refused(error)),
+        let old = self.images();
+        for place in &self.places {
+            for result in open_place(place).unwrap_or_else(|error| vec![Err(error)]) {
+                match result {
+                    Ok(image) => images.push(image),
+                    Err(error) if error.is_permission() => {
+                        images.extend(old.iter().filter(|image| image.directory.starts_with(place)).cloned());
+                        changes.push(Change::Kept(error));
+                    }
+                    Err(error) => changes.push(Change::Refused(error)),
+                }
             }
         }
         changes.extend(take_out_twins(&mut images).into_iter().map(Change::Refused));
-        let old = self.images();
         let same = |a: &Image, b: &Image| a.manifest == b.manifest && a.directory == b.directory;
         for image in &images {
             if !old.iter().any(|old| same(old, image)) {

@@ -35,7 +35,7 @@ pub struct Image {
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// A file of the image cannot be opened.
-    #[error("{path}: {source}{}", hint(.source))]
+    #[error("cannot open {path}{}", hint(.source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -96,6 +96,13 @@ fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => " (is this an image directory, and whole?)",
         _ => "",
+    }
+}
+
+impl ImageError {
+    /// Whether it takes other privileges to see more.
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Source {
 impl Boot {
     /// Whether `event` belongs to a boot after this one.
     pub fn is_over(&self, source: Source, event: &Event) -> bool {
-        let Some(last) = self.entries.last() else { return false };
+        let Some(last) = self.entries.iter().max_by_key(|entry| entry.event.at) else { return false };
         let reached = |stage| self.entries.iter().any(|entry| entry.event.stage >= stage);
         match source {
             Source::Transfer => false,
@@ -86,8 +86,11 @@ impl Boot {
             return (index, entry.clone());
         }
         let entry = Entry { since: event.at, event, key, count: 1 };
-        self.entries.push(entry.clone());
-        (self.entries.len() - 1, entry)
+        // An agent reports what happened before it had a network.
+        let earlier = self.entries.iter().rposition(|other| other.since <= entry.since);
+        let index = earlier.map_or(0, |index| index + 1);
+        self.entries.insert(index, entry.clone());
+        (index, entry)
     }
 }
 
@@ -123,6 +126,16 @@ mod tests {
         assert!(!boot(&[Stage::Agent, Stage::Boot]).is_over(Source::Agent, &begins));
         assert!(boot(&[Stage::Agent, Stage::System]).is_over(Source::Agent, &begins));
         assert!(!boot(&[Stage::Failure]).is_over(Source::Agent, &event(1000, Stage::Failure)));
+    }
+
+    #[test]
+    fn what_is_reported_late_takes_its_place() {
+        let mut boot = Boot::default();
+        for (at, stage) in [(10, Stage::Dhcp), (40, Stage::Http), (30, Stage::Agent), (40, Stage::Network)] {
+            boot.add(event(at, stage), None);
+        }
+        let stages: Vec<_> = boot.entries.iter().map(|entry| entry.event.stage).collect();
+        assert_eq!(stages, [Stage::Dhcp, Stage::Agent, Stage::Http, Stage::Network]);
     }
 
     #[test]
