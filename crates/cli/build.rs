@@ -22,10 +22,11 @@ const PARTS: &[&str] = &[
     "Cargo.toml",
 ];
 
-/// Static, without relocations of shared libraries. No tables for unwinding: a panic aborts. getrandom as
-/// .cargo/config.toml says, which these flags replace.
+/// Static and at a fixed address, which spares the table of relocations; no tables for unwinding, since a
+/// panic aborts. getrandom as .cargo/config.toml says, which these flags replace.
 const RUSTFLAGS: &[&str] = &[
     "-Ctarget-feature=+crt-static",
+    "-Crelocation-model=static",
     "-Cforce-unwind-tables=no",
     "--cfg",
     "getrandom_backend=\"linux_getrandom\"",

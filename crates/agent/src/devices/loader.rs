@@ -169,6 +169,11 @@ impl Loader {
         }
     }
 
+    /// How many modules are loaded.
+    pub fn count(&self) -> usize {
+        lock(&self.modules).values().filter(|progress| matches!(progress, Progress::Done(Ok(())))).count()
+    }
+
     /// A line for each module that the kernel refused.
     pub fn failures(&self) -> Vec<String> {
         let modules = lock(&self.modules);

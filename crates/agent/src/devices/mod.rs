@@ -62,6 +62,11 @@ impl Devices {
         self.loader.load(name)
     }
 
+    /// How many modules are loaded by now.
+    pub fn count(&self) -> usize {
+        self.loader.count()
+    }
+
     /// What an operator wants to know when hardware is missing: failed modules, NICs without a driver.
     pub fn evidence(&self) -> Vec<String> {
         let mut lines = self.loader.failures();

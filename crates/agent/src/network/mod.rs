@@ -9,6 +9,7 @@ mod configuration;
 mod dhcp;
 mod ip_argument;
 mod links;
+mod names;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -156,7 +157,8 @@ impl Search {
                 continue;
             }
             let state = format!("{} ({})", link.name, link.mac);
-            let Some(method) = self.wish.plan.method(std::slice::from_ref(&link.name), link.mac) else {
+            let names = names::of(&link.name, link.mac);
+            let Some(method) = self.wish.plan.method(&names, link.mac) else {
                 debug!("{state} is not wanted");
                 self.seen.insert(
                     link.index,

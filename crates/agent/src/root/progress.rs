@@ -60,7 +60,7 @@ impl Progress {
     /// Shows the end of it.
     pub fn done(&self, bytes: u64, took: Duration) {
         info!(
-            "{}: {} MiB verified in {:.1} s, {} MB/s",
+            "{}: {} MiB in {:.1} s, {} MB/s",
             self.what,
             bytes.div_ceil(1 << 20),
             took.as_secs_f32(),

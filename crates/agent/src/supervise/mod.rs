@@ -3,6 +3,7 @@
 mod attempts;
 mod mounts;
 mod on_failure;
+mod panic_timeout;
 mod switch_root;
 
 use std::convert::Infallible;
@@ -20,9 +21,12 @@ use crate::log::{self, Verbosity};
 use crate::report;
 use crate::work;
 
+use panic_timeout::PanicTimeout;
+
 /// Runs the machine. Never returns: a PID 1 that ends takes the kernel with it.
 pub fn run() -> ! {
     let mounted = mounts::early();
+    let panic_timeout = PanicTimeout::set();
     let instructions = Instructions::read();
     let verbosity = if instructions.options.debug { Verbosity::Debug } else { Verbosity::Normal };
     log::start(verbosity);
@@ -36,6 +40,9 @@ pub fn run() -> ! {
     }
     info!("agent {} is up{}", env!("CARGO_PKG_VERSION"), instructions.greeting());
     let next = supervise_worker();
+    if next != HandOver::Failed {
+        panic_timeout.restore();
+    }
     carry_out(next, on_failure)
 }
 
@@ -85,6 +92,9 @@ fn supervise_worker() -> HandOver {
     HandOver::from_output(&output).unwrap_or_else(|| {
         let cause = match ended {
             Some(status) => match status.terminating_signal() {
+                Some(libc::SIGKILL) => {
+                    "the agent's worker was killed, most likely for want of memory".to_owned()
+                }
                 Some(signal) => format!("the agent's worker died of signal {signal}"),
                 None => format!("the agent's worker ended with status {:?}", status.exit_status()),
             },

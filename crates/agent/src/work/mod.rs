@@ -109,6 +109,7 @@ impl Work {
                 self.spool_reports();
                 let root = root::embedded(pin)
                     .map_err(|error| Failure::of("verifying the embedded root", &error))?;
+                info!("the embedded root is verified");
                 self.reporter.moved(Stage::Fetch, "embedded root verified", Some(root.size()));
                 self.hand_over_root(&root, None)
             }
@@ -132,6 +133,7 @@ impl Work {
         self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
         let root = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
         let root = root.map_err(|error| Failure::of("fetching the root", &error).with(online.evidence()))?;
+        info!("every byte of the root is verified");
         self.reporter.moved(Stage::Fetch, "root verified", Some(root.size()));
         self.hand_over_root(&root, Some(&online.network))
     }

@@ -82,6 +82,7 @@ impl Work {
         };
         let network = patiently("the network", network::bring_up(wish, &self.devices)).await?;
         info!("{}", network.summary);
+        self.reporter.event(Stage::Devices, &format!("{} modules loaded", self.devices.count()));
         self.reporter.event(Stage::Network, &network.summary);
         write_resolv_conf(&network);
         let servers: Vec<IpAddr> = network.configuration.dns.iter().copied().map(IpAddr::V4).collect();
