@@ -11,6 +11,8 @@ pub mod cpio;
 pub mod initrd;
 pub mod manifest;
 pub mod pe;
+pub mod recipe;
+pub mod tar;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -51,5 +53,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, initrd, manifest, pe);
+    smoke!(cmdline, cpio, initrd, manifest, pe, recipe, tar);
 }

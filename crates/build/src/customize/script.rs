@@ -16,6 +16,7 @@ use crate::tree::{Kind, Tree};
 
 /// The program that makes namespaces.
 const UNSHARE: Tool = Tool { program: "unshare", package: "util-linux" };
+const SHELL: Tool = Tool { program: "sh", package: "dash" };
 
 /// Runs as root of the namespace: $1 is the work directory, $2 the tar to write. Standard input is the
 /// root's tar.
@@ -64,6 +65,23 @@ tar -c -f "$result" -C "$root" --format=pax --sort=name --numeric-owner --xattrs
     --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime .
 "#;
 
+/// Root owns all ids without being listed in subuid(5), but newuidmap would not know: the map is written
+/// by hand, to a namespace that waits for it. $1 is the work directory, $3 what runs inside.
+const AS_ROOT: &str = r#"
+set -eu
+# A command in the background has no standard input but one that is handed on.
+exec 3<&0
+unshare --user --mount --pid --fork --kill-child -- \
+    /bin/sh -c 'until [ -e "$1/mapped" ]; do sleep 0.02; done; exec /bin/sh -c "$3" sh "$1" "$2"' sh "$@" <&3 3<&- &
+child=$!
+outside=$(readlink /proc/self/ns/user)
+while [ "$(readlink "/proc/$child/ns/user")" = "$outside" ]; do sleep 0.02; done
+echo 0 0 65536 > "/proc/$child/uid_map"
+echo 0 0 65536 > "/proc/$child/gid_map"
+: > "$1/mapped"
+wait "$child"
+"#;
+
 /// Why a script was of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -103,15 +121,28 @@ pub fn run(
     let mut plain = tree.clone();
     let devices: Vec<_> = devices(tree).map(|(path, _)| path.clone()).collect();
     devices.iter().for_each(|path| plain.remove(path));
-    let mut command = UNSHARE.command();
-    command.args(["--user", "--mount", "--pid", "--fork", "--kill-child"]);
-    if rustix::process::geteuid().is_root() {
-        // Root owns all ids and needs no subordinate ones.
-        command.args(["--map-users=0,0,65536", "--map-groups=0,0,65536", "--setuid=0", "--setgid=0"]);
-    } else {
-        command.args(["--map-auto", "--map-root-user"]);
+    let mapped = work.join("mapped");
+    if mapped.exists() {
+        std::fs::remove_file(&mapped).map_err(at(&mapped))?;
     }
-    command.args(["--", "/bin/sh", "-c", INSIDE, "sh"]).arg(work).arg(result);
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = SHELL.command();
+        command.args(["-c", AS_ROOT, "sh"]).arg(work).arg(result).arg(INSIDE);
+        command
+    } else {
+        let mut command = UNSHARE.command();
+        command.args([
+            "--user",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--map-auto",
+            "--map-root-user",
+        ]);
+        command.args(["--", "/bin/sh", "-c", INSIDE, "sh"]).arg(work).arg(result);
+        command
+    };
     match epoch {
         Some(epoch) => command.env("SOURCE_DATE_EPOCH", epoch.to_string()),
         None => command.env_remove("SOURCE_DATE_EPOCH"),

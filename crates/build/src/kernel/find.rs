@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use bootwright_formats::pe::{self, Machine};
+
 use super::version;
 use crate::initrd::Config;
 use crate::source::deb::DebError;
@@ -20,7 +22,7 @@ const MAX_CONFIG: u64 = 16 << 20;
 pub struct Kernel {
     /// `uname -r`.
     pub version: String,
-    /// `x86_64` or `aarch64`.
+    /// The machine it is for, as the kernel and Rust call it: `x86_64`, `aarch64`, …
     pub architecture: &'static str,
     /// The bootable image.
     pub image: Content,
@@ -62,9 +64,18 @@ pub enum KernelError {
     /// The directory's name is the version.
     #[error("{0} is no modules directory: its name must be the kernel's version, as in lib/modules/6.12.0")]
     ModulesName(PathBuf),
-    /// The image is no kernel that we know.
-    #[error("the kernel {0} is neither a bzImage for x86-64 nor an Image for arm64")]
-    UnknownImage(String),
+    /// The image is nothing that UEFI can start.
+    #[error("the kernel {version} is no EFI application: take one that was built with CONFIG_EFI_STUB")]
+    NoEfi {
+        /// The kernel.
+        version: String,
+        /// What its head says.
+        #[source]
+        source: pe::Error,
+    },
+    /// For a machine that has no name.
+    #[error("the kernel is for {0}, a machine that is not known")]
+    Architecture(String),
     /// A file of the host.
     #[error("reading {path} failed")]
     Host {
@@ -172,17 +183,18 @@ impl Kernel {
         Ok(())
     }
 
-    /// Finds out what machine the image is for.
+    /// Finds out what machine the image is for: every kernel that UEFI can start is a PE file.
     fn recognise(mut self, place: &Path) -> Result<Self, KernelError> {
         let image = self.image.read(MAX_KERNEL);
         let image = image.map_err(|source| KernelError::Host { path: place.to_owned(), source })?;
-        // Documentation/arch/x86/boot.rst, Documentation/arch/arm64/booting.rst.
-        self.architecture = if image.get(0x202..0x206) == Some(b"HdrS") {
-            "x86_64"
-        } else if image.get(56..60) == Some(b"ARM\x64") {
-            "aarch64"
-        } else {
-            return Err(KernelError::UnknownImage(self.version));
+        let unknown = |source| KernelError::NoEfi { version: self.version.clone(), source };
+        let image = pe::Image::read(&mut std::io::Cursor::new(image)).map_err(unknown)?;
+        self.architecture = match image.machine {
+            Machine::X64 => "x86_64",
+            Machine::Arm64 => "aarch64",
+            Machine::RiscV64 => "riscv64",
+            Machine::LoongArch64 => "loongarch64",
+            other @ Machine::Other(_) => return Err(KernelError::Architecture(other.to_string())),
         };
         Ok(self)
     }
@@ -199,7 +211,7 @@ fn images(tree: &Tree) -> Result<Vec<(String, TreePath)>, EditError> {
             found.push((version.to_owned(), path.clone()));
         }
     }
-    let modules = tree.resolve(&"/lib/modules".parse()?)?;
+    let modules = module_directory(tree, "")?;
     for (path, inode) in tree.below(&modules) {
         let name = path.below(&modules).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
         if let (Some(version), Kind::File(_)) = (name.strip_suffix("/vmlinuz"), &inode.kind)
@@ -212,9 +224,12 @@ fn images(tree: &Tree) -> Result<Vec<(String, TreePath)>, EditError> {
     Ok(found)
 }
 
-/// Where a tree has, or would have, the modules of that version.
+/// Where a tree has, or would have, the modules of that version: a root with a merged /usr need not have
+/// the link from `/lib`.
 pub fn module_directory(tree: &Tree, version: &str) -> Result<TreePath, EditError> {
-    tree.resolve(&format!("/lib/modules/{version}").parse()?)
+    let lib = tree.resolve(&"/lib".parse()?)?;
+    let base = if tree.get(&lib).is_some() { "/lib/modules" } else { "/usr/lib/modules" };
+    tree.resolve(&format!("{base}/{version}").parse()?)
 }
 
 fn config(tree: &Tree, version: &str) -> Result<Option<Config>, EditError> {

@@ -19,8 +19,9 @@ impl std::fmt::Display for Loss {
     }
 }
 
-/// Everything that the writer of `format` cannot keep. Fractions of a second in modification times are
-/// not counted: squashfs has none, for any file.
+/// Everything that the writer of `format` cannot keep. Not counted: fractions of a second in modification
+/// times, of which squashfs has none for any file, and the time of the root directory, which sqfstar makes
+/// up.
 pub fn losses(tree: &Tree, format: RootFormat) -> Vec<Loss> {
     let mut losses = Vec::new();
     for (path, inode) in tree.iter() {
@@ -38,6 +39,9 @@ fn lost(path: &TreePath, inode: &Inode, format: RootFormat) -> Vec<String> {
     }
     if format != RootFormat::Squashfs {
         return lost;
+    }
+    if path.is_root() && (inode.metadata.uid, inode.metadata.gid) != (0, 0) {
+        lost.push("its owner: sqfstar gives the root directory to root".to_owned());
     }
     for name in inode.metadata.xattrs.keys() {
         if path.is_root() || !kept_by_squashfs(name) {

@@ -1,4 +1,4 @@
-//! squashfs by sqfstar(1).
+//! squashfs by sqfstar(1). The root directory itself is dated as the newest file of the tree.
 
 use std::borrow::Cow;
 use std::process::{ChildStdin, Stdio};
@@ -24,18 +24,14 @@ pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
         Compression::Lz4 => "lz4",
         Compression::Gzip => "gzip",
     };
-    let plain = Metadata { mode: 0o755, ..Metadata::root(epoch) };
-    let root = tree.get(&TreePath::ROOT).map_or(&plain, |inode| &inode.metadata);
+    // sqfstar 4.5 makes up the root directory's entry: it passes over the one in the tar, and over
+    // -root-uid, -root-gid and -root-time. The mode can be given; the time is the current one unless
+    // SOURCE_DATE_EPOCH is earlier; that one is chosen so that no other time is touched.
+    let root_mode = tree.get(&TreePath::ROOT).map_or(0o755, |inode| inode.metadata.mode);
     let mut command = SQFSTAR.command();
     command.args(["-comp", name, "-reproducible", "-no-progress", "-quiet", "-exit-on-error"]);
-    command.args(["-mkfs-time", &epoch.to_string()]);
-    // The root's own entry in a tar is passed over by sqfstar.
-    command.args(["-root-mode", &format!("{:o}", root.mode)]);
-    command.args(["-root-uid", &root.uid.to_string(), "-root-gid", &root.gid.to_string()]);
-    command.args(["-root-time", &root.mtime.clamp(0, i64::from(u32::MAX)).to_string()]);
-    command.arg(to).stdout(Stdio::null());
-    // With it sqfstar would also set back the files' times, which are inputs.
-    command.env_remove("SOURCE_DATE_EPOCH");
+    command.args(["-root-mode", &format!("{root_mode:o}")]).arg(to).stdout(Stdio::null());
+    command.env("SOURCE_DATE_EPOCH", tree.newest(u64::from(u32::MAX)).max(epoch).to_string());
     let feed = |stdin: &mut ChildStdin| tree.write_adapted(Counting::new(stdin, fed), adapt);
     Ok(SQFSTAR.run(&mut command, Some(&feed), &|line| tracing::debug!(line, "sqfstar"))?)
 }

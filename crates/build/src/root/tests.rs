@@ -1,1 +1,144 @@
+use std::process::Command;
 
+use super::*;
+use crate::tree::{Content, Inode, Kind, Metadata, TreePath};
+
+const EPOCH: u64 = 1_700_000_000;
+
+fn path(text: &str) -> TreePath {
+    text.parse().unwrap()
+}
+
+fn inode(kind: Kind, mode: u32, uid: u32) -> Inode {
+    let metadata = Metadata { mode, uid, gid: uid + 1, mtime: 1_600_000_000, ..Metadata::default() };
+    Inode { metadata, kind }
+}
+
+/// A tree with one of everything.
+fn sample() -> Tree {
+    let file = |text: &str| Kind::File(Content::bytes(text.as_bytes()));
+    let mut tree = Tree::default();
+    tree.put(&TreePath::ROOT, inode(Kind::Directory, 0o711, 7)).unwrap();
+    tree.put(&path("/d"), inode(Kind::Directory, 0o1777, 0)).unwrap();
+    tree.put(&path("/d/suid"), inode(file("suid"), 0o4755, 100_000)).unwrap();
+    tree.put(&path("/d/big"), inode(Kind::File(Content::bytes(vec![5; 300_000])), 0o600, 1)).unwrap();
+    tree.put(&path("/d/null"), inode(Kind::CharDevice(1, 3), 0o666, 0)).unwrap();
+    tree.put(&path("/d/disk"), inode(Kind::BlockDevice(8, 17), 0o660, 0)).unwrap();
+    tree.put(&path("/d/pipe"), inode(Kind::Fifo, 0o620, 3)).unwrap();
+    tree.put(&path("/link"), inode(Kind::Symlink(b"d/suid".to_vec()), 0o777, 0)).unwrap();
+    tree.link(path("/hard"), &path("/d/suid"));
+    let mut noted = inode(file("noted"), 0o644, 0);
+    noted.metadata.xattrs.insert(b"user.note".to_vec(), b"a\nb".to_vec());
+    tree.put(&path("/noted"), noted).unwrap();
+    tree
+}
+
+fn write(tree: &Tree, to: &Path) {
+    let writer = RootWriter::new(RootFormat::Squashfs, Compression::Zstd).expect("squashfs-tools");
+    writer.write(tree, to, EPOCH, &|_| ()).unwrap();
+}
+
+fn unsquashfs(arguments: &[&str], image: &Path) -> String {
+    let output = Command::new("unsquashfs")
+        .args(arguments)
+        .arg(image)
+        .env("TZ", "UTC")
+        .output()
+        .expect("unsquashfs of the package squashfs-tools");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn unsquashfs_finds_every_attribute_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("root.img");
+    write(&sample(), &image);
+    let listing = unsquashfs(&["-lln"], &image);
+    let found: Vec<String> =
+        listing.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in [
+        "drwx--x--x 0/0 81 2023-11-14 22:13 squashfs-root",
+        "drwxrwxrwt 0/1 82 2020-09-13 12:26 squashfs-root/d",
+        "-rwsr-xr-x 100000/100001 4 2020-09-13 12:26 squashfs-root/d/suid",
+        "-rwsr-xr-x 100000/100001 4 2020-09-13 12:26 squashfs-root/hard",
+        "-rw------- 1/2 300000 2020-09-13 12:26 squashfs-root/d/big",
+        "crw-rw-rw- 0/1 1, 3 2020-09-13 12:26 squashfs-root/d/null",
+        "brw-rw---- 0/1 8, 17 2020-09-13 12:26 squashfs-root/d/disk",
+        "prw--w---- 3/4 0 2020-09-13 12:26 squashfs-root/d/pipe",
+        "lrwxrwxrwx 0/1 6 2020-09-13 12:26 squashfs-root/link -> d/suid",
+    ] {
+        // A directory's size is the format's own business.
+        let same = |line: &String| {
+            let parts = |text: &str| {
+                text.split(' ')
+                    .enumerate()
+                    .filter(|(n, _)| *n != 2 || !text.starts_with('d'))
+                    .map(|(_, part)| part.to_owned())
+                    .collect::<Vec<_>>()
+            };
+            parts(line) == parts(expected)
+        };
+        assert!(found.iter().any(same), "{expected} is missing in\n{listing}");
+    }
+}
+
+#[test]
+fn contents_hard_links_and_attributes_come_out_of_the_image() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("root.img");
+    let mut tree = sample();
+    // An ordinary user can unpack neither devices nor other people's files.
+    ["/d/null", "/d/disk"].iter().for_each(|name| tree.remove(&path(name)));
+    tree.own_by_root();
+    write(&tree, &image);
+    let out = directory.path().join("out");
+    let destination = out.to_str().unwrap();
+    unsquashfs(&["-quiet", "-no-progress", "-user-xattrs", "-dest", destination], &image);
+    assert_eq!(std::fs::read(out.join("d/big")).unwrap(), vec![5; 300_000]);
+    let ino = |name: &str| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(out.join(name)).unwrap());
+    assert_eq!(ino("hard"), ino("d/suid"));
+    let mut value = [0; 16];
+    let length = rustix::fs::getxattr(out.join("noted"), "user.note", &mut value[..]).unwrap();
+    assert_eq!(&value[..length], b"a\nb");
+}
+
+#[test]
+fn the_same_tree_gives_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let images = ["a", "b"].map(|name| directory.path().join(name));
+    write(&sample(), &images[0]);
+    // Nothing of the time of the build may be in the image.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    write(&sample(), &images[1]);
+    assert!(std::fs::read(&images[0]).unwrap() == std::fs::read(&images[1]).unwrap());
+}
+
+#[test]
+fn what_cannot_be_kept_is_named_file_by_file() {
+    let mut tree = sample();
+    let metadata = &mut tree.get_mut(&path("/d/big")).unwrap().metadata;
+    metadata.xattrs.insert(b"system.posix_acl_access".to_vec(), vec![2, 0, 0, 0]);
+    metadata.mtime = -1;
+    tree.put(&path("/socket"), inode(Kind::Socket, 0o600, 0)).unwrap();
+    let told: Vec<String> = losses(&tree, RootFormat::Squashfs).iter().map(ToString::to_string).collect();
+    let expected = [
+        "/: its owner: sqfstar gives the root directory to root",
+        "/d/big: its POSIX ACL (squashfs has none)",
+        "/d/big: its modification time, which is not between 1970 and 2106",
+        "/socket: a socket, which a tar stream cannot carry",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(losses(&tree, RootFormat::Erofs).len(), 1);
+    let directory = tempfile::tempdir().unwrap();
+    write(&tree, &directory.path().join("root.img"));
+}
+
+#[test]
+fn a_program_that_is_too_old_or_missing_is_named() {
+    match RootWriter::new(RootFormat::Erofs, Compression::Zstd) {
+        Ok(_) => {}
+        Err(error @ RootError::TooOld { .. }) => assert!(error.to_string().contains("1.8"), "{error}"),
+        Err(error) => assert!(error.to_string().contains("erofs-utils"), "{error}"),
+    }
+}
