@@ -8,6 +8,7 @@
 
 pub mod cmdline;
 pub mod cpio;
+pub mod http;
 pub mod initrd;
 pub mod manifest;
 pub mod pe;
@@ -53,5 +54,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, initrd, manifest, pe, recipe, tar);
+    smoke!(cmdline, cpio, http, initrd, manifest, pe, recipe, tar);
 }

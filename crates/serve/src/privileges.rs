@@ -10,7 +10,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::process::{Gid, Resource, Rlimit, Uid, getegid, geteuid, getrlimit, setrlimit};
-use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 
 /// Users that are tried when none is named: a package's own, then everybody's.
 const DEFAULT_USERS: [&str; 2] = ["bootwright", "nobody"];
@@ -114,10 +117,14 @@ pub fn drop_to(user: User) -> Result<Dropped, PrivilegeError> {
     Ok(Dropped::Became(user))
 }
 
-/// Gives up gaining privileges by running a program: this server runs none.
-pub fn gain_none() {
-    if let Err(error) = set_no_new_privs(true) {
-        tracing::debug!("no_new_privs: {error}");
+/// Gives up every capability, also those that systemd or a user namespace gave, and gaining any by running
+/// a program: this server runs none.
+pub fn keep_none() {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    // Less than what was there cannot do harm; a kernel that refuses leaves us as we were.
+    if let Err(error) = set_no_new_privs(true).and_then(|()| set_capabilities(None, sets)) {
+        tracing::warn!("capabilities are not given up: {error}");
     }
 }
 

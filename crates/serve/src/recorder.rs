@@ -193,7 +193,7 @@ impl Recorder {
             let key = Some(piece.path.to_owned());
             let recorded =
                 self.machines.record(Sighting { mac, facts, source: Source::Transfer, event, key });
-            who = recorded.platform;
+            who = recorded.asker;
         }
         if told {
             let (mac, address) = (mac.map(|mac| mac.to_string()), Some(piece.peer));
@@ -220,7 +220,7 @@ impl Recorder {
 
     fn tell_of(&self, peer: IpAddr, stage: Stage, level: Level, text: String) {
         let mac = self.machines.at(peer);
-        let who = mac.and_then(|mac| self.machines.table().machine(mac)?.facts.platform.clone());
+        let who = mac.and_then(|mac| self.machines.table().machine(mac)?.asker.clone());
         let (mac, address) = (mac.map(|mac| mac.to_string()), Some(peer));
         (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), ..line(text) });
     }
@@ -251,7 +251,7 @@ impl Recorder {
     fn reported(&self, peer: IpAddr, mac: Mac, facts: Facts, event: Event) {
         let (stage, text, bytes) = (event.stage, clean(&event.text), event.bytes);
         let sighting = Sighting { mac, facts, source: Source::Agent, event, key: None };
-        let who = self.machines.record(sighting).platform;
+        let who = self.machines.record(sighting).asker;
         let level = if stage == Stage::Failure { Level::Warning } else { Level::Info };
         let (mac, address) = (Some(mac.to_string()), Some(peer));
         (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), bytes, ..line(text) });

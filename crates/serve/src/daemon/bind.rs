@@ -15,6 +15,8 @@ pub struct Sockets {
     pub http: TcpListener,
     /// TFTP, unless DHCP is off and the port is not to be had.
     pub tftp: Option<tftp::Socket>,
+    /// Why it is not to be had.
+    pub no_tftp: Option<tftp::BindError>,
     /// DHCP, unless it is off.
     pub dhcp: Option<dhcp::Sockets>,
 }
@@ -65,17 +67,30 @@ pub fn bind(interface: &Interface, port: u16, mode: Option<&Mode>) -> Result<Soc
             io::ErrorKind::PermissionDenied => BindError::HttpPrivilege(port),
             _ => BindError::Http { address, port, source },
         })?;
-    let Some(mode) = mode else { return Ok(Sockets { http, tftp: without_dhcp(address)?, dhcp: None }) };
-    let tftp = tftp::Socket::bind(address, TFTP_PORT)?;
-    let dhcp = dhcp::Sockets::bind(&interface.name, mode)?;
-    Ok(Sockets { http, tftp: Some(tftp), dhcp: Some(dhcp) })
+    let tftp = tftp::Socket::bind(address, TFTP_PORT);
+    match (mode, tftp) {
+        (Some(mode), Ok(tftp)) => {
+            let dhcp = dhcp::Sockets::bind(&interface.name, mode)?;
+            Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp: Some(dhcp) })
+        }
+        (Some(_), Err(error)) => Err(error.into()),
+        // Another DHCP server may send machines to our TFTP port, or to its own.
+        (None, Ok(tftp)) => Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp: None }),
+        (None, Err(error)) => Ok(Sockets { http, tftp: None, no_tftp: Some(error), dhcp: None }),
+    }
 }
 
-/// Another DHCP server may send machines to our TFTP port; an ordinary user serves HTTP alone.
-fn without_dhcp(address: Ipv4Addr) -> Result<Option<tftp::Socket>, BindError> {
-    match tftp::Socket::bind(address, TFTP_PORT) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(tftp::BindError::Privilege { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_on_one_port_is_told_who_to_look_for() {
+        let first = http::Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let interface = Interface { name: "lo".into(), address: Ipv4Addr::LOCALHOST, prefix: 8 };
+        let error = bind(&interface, port, None).err().unwrap();
+        assert!(matches!(error, BindError::HttpTaken { .. }));
+        assert!(error.to_string().contains(&format!("ss -ltnp 'sport = :{port}'")), "{error}");
     }
 }

@@ -120,12 +120,15 @@ impl Ready {
         if options.interface.is_none() && options.address.is_none() {
             recorder.note(Level::Info, format!("serves on {interface}, the only interface with an address"));
         }
+        if let Some(error) = &sockets.no_tftp {
+            recorder.note(Level::Info, format!("TFTP is not served: {}", chain(error)));
+        }
         let mut search = None;
         if mode.is_some() {
             search = begin_search(&recorder, &interface);
             advise_loaders(&recorder, &loaders, options);
         }
-        privileges::gain_none();
+        privileges::keep_none();
         let dropped = match user {
             Ok(user) => privileges::drop_to(user)?,
             Err(nobody_else) => nobody_else,

@@ -32,6 +32,8 @@ pub struct Machine {
     pub boot: Boot,
     /// Those before it, oldest first.
     pub earlier: VecDeque<Boot>,
+    /// The program that was heard of last: firmware, iPXE or the agent.
+    pub asker: Option<String>,
     /// When it was last heard of, milliseconds since 1970.
     pub last: u64,
     /// Per boot (by its start) the first entry that the journal does not hold yet.
@@ -78,8 +80,8 @@ pub struct Sighting {
 pub struct Recorded {
     /// The entry that now holds it.
     pub entry: Entry,
-    /// The machine's platform, for the line that tells of it.
-    pub platform: Option<String>,
+    /// The program that the machine runs now, for the line that tells of it.
+    pub asker: Option<String>,
 }
 
 /// The table.
@@ -120,11 +122,18 @@ impl Table {
             machine.facts.address.and_then(|old| self.addresses.remove(&old));
             self.addresses.insert(address, mac);
         }
+        match source {
+            Source::Firmware | Source::Ipxe => {
+                machine.asker = facts.platform.clone().or(machine.asker.take())
+            }
+            Source::Agent => machine.asker = Some("agent".to_owned()),
+            Source::Transfer => {}
+        }
         machine.facts.learn(facts, source);
         let before = machine.entries();
         let entry = machine.record(source, event, key);
         self.entries = self.entries - before + machine.entries();
-        Recorded { entry, platform: machine.facts.platform.clone() }
+        Recorded { entry, asker: machine.asker.clone() }
     }
 
     /// Every machine, by MAC.

@@ -2,7 +2,7 @@
 
 use bootwright_image::timeline::Stage;
 
-use crate::state::Boot;
+use crate::state::{Boot, Entry};
 
 /// A part of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Phase {
         match self {
             Self::Asks => "DHCP",
             Self::Loads => "firmware loads",
-            Self::Starts => "agent starts",
+            Self::Starts => "kernel and agent start",
             Self::Fetches => "fetch and verify",
             Self::Boots => "system boots",
         }
@@ -84,12 +84,20 @@ pub fn bar(boot: &Boot) -> (Vec<Segment>, u64) {
     for entry in &boot.entries {
         end = end.max(entry.event.at);
         let Some(next) = Phase::after(entry.event.stage, phase) else { continue };
-        let at = entry.since.max(since);
+        let at = begin(entry, next, phase).max(since);
         add(phase, at - since);
         (phase, since) = (next, at);
     }
     add(phase, end.saturating_sub(since));
     (segments, end - boot.started)
+}
+
+/// When the phase of an entry began. The agent's uptime tells when its kernel started.
+fn begin(entry: &Entry, next: Phase, now: Phase) -> u64 {
+    let from_firmware = next == Phase::Starts && matches!(now, Phase::Asks | Phase::Loads);
+    let uptime = entry.event.uptime.filter(|_| from_firmware).unwrap_or_default();
+    // `as` saturates, and NaN becomes 0.
+    entry.since.saturating_sub((uptime * 1000.0) as u64)
 }
 
 #[cfg(test)]
@@ -137,6 +145,24 @@ mod tests {
             (Phase::Boots, 30),
         ];
         assert_eq!((parts.as_slice(), length), (&expected[..], 100));
+    }
+
+    #[test]
+    fn the_kernel_started_before_the_agent_by_its_uptime() {
+        let mut boot = boot(0, &[(0, Stage::Dhcp), (10_000, Stage::Http)]);
+        let text = String::new();
+        boot.add(Event { at: 30_000, uptime: Some(8.0), stage: Stage::Agent, text, bytes: None }, None);
+        boot.add(
+            Event { at: 40_000, uptime: Some(18.0), stage: Stage::System, text: "".into(), bytes: None },
+            None,
+        );
+        let (segments, _) = bar(&boot);
+        let expected = [
+            Segment { phase: Phase::Asks, millis: 10_000 },
+            Segment { phase: Phase::Loads, millis: 12_000 },
+            Segment { phase: Phase::Starts, millis: 18_000 },
+        ];
+        assert_eq!(segments, expected);
     }
 
     proptest! {
