@@ -124,7 +124,7 @@ impl Table {
         }
         match source {
             Source::Firmware | Source::Ipxe => {
-                machine.asker = facts.platform.clone().or(machine.asker.take())
+                machine.asker = facts.platform.clone().or(machine.asker.take());
             }
             Source::Agent => machine.asker = Some("agent".to_owned()),
             Source::Transfer => {}
