@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use bootwright_netboot::dhcp::server::Mode;
 use bootwright_netboot::dhcp::{PXE_PORT, SERVER_PORT};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Bytes that wait in the socket while leases are written: some thousand packets. The kernel may grant
@@ -116,7 +117,10 @@ pub(super) fn udp(
         socket.set_broadcast(true)?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(share == Share::Port)?;
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        // Beyond the system's limit it takes CAP_NET_ADMIN; without it the kernel grants what it may.
+        if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        }
         socket.bind(&SockAddr::from(SocketAddrV4::new(address, port)))?;
         Ok(UdpSocket::from(socket))
     };
