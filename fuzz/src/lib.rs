@@ -8,12 +8,14 @@
 
 pub mod cmdline;
 pub mod cpio;
+pub mod dhcp;
 pub mod http;
 pub mod initrd;
 pub mod manifest;
 pub mod pe;
 pub mod recipe;
 pub mod tar;
+pub mod tftp;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -54,5 +56,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, http, initrd, manifest, pe, recipe, tar);
+    smoke!(cmdline, cpio, dhcp, http, initrd, manifest, pe, recipe, tar, tftp);
 }

@@ -87,6 +87,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let socket = tftp::Socket::bind(address, 69)?;
     let _tftp = tftp::start(socket, Arc::new(Directory(directory.into())), Limits::default(), tftp_events)?;
     println!("ready");
-    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
-    Ok(())
+    loop {
+        std::thread::park();
+    }
 }
