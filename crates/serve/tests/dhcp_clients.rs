@@ -2,6 +2,8 @@
 //!
 //! Needs the packages busybox, isc-dhcp-client, kea-admin and dnsmasq, and user namespaces.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is how they fail")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
