@@ -57,6 +57,22 @@ pub fn progress(text: &str) {
     }
 }
 
+impl Sinks {
+    fn write(&mut self, line: &str, priority: u8) {
+        let gap = if std::mem::take(&mut self.in_progress_line) { "\r\n" } else { "" };
+        let shown = match &mut self.console {
+            Some(console) => console.write_all(format!("{gap}{}{line}\r\n", stamp()).as_bytes()).is_ok(),
+            None => false,
+        };
+        if let Some(kmsg) = &mut self.kmsg {
+            // What the console has shown is kept out of the kernel's own printing by its priority.
+            let priority = if shown { 7 } else { priority };
+            // Nothing can be done about a log that does not take lines.
+            let _ = kmsg.write_all(format!("<{priority}>bootwright: {}\n", record(line)).as_bytes());
+        }
+    }
+}
+
 /// Seconds since the kernel started.
 pub fn uptime() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -96,17 +112,10 @@ impl Subscriber for Console {
             Level::INFO => (6, ""),
             Level::DEBUG | Level::TRACE => (7, ""),
         };
-        let line = format!("{mark}{}{}", text.message, text.fields);
+        let text = format!("{mark}{}{}", text.message, text.fields);
         let mut sinks = sinks();
-        let gap = if std::mem::take(&mut sinks.in_progress_line) { "\r\n" } else { "" };
-        let shown = match &mut sinks.console {
-            Some(console) => console.write_all(format!("{gap}{}{line}\r\n", stamp()).as_bytes()).is_ok(),
-            None => false,
-        };
-        if let Some(kmsg) = &mut sinks.kmsg {
-            // What the console has shown is kept out of the kernel's own printing by its priority.
-            let priority = if shown { 7 } else { priority };
-            let _ = kmsg.write_all(format!("<{priority}>bootwright: {}\n", record(&line)).as_bytes());
+        for line in text.lines() {
+            sinks.write(line, priority);
         }
     }
 
