@@ -53,8 +53,12 @@ impl Piece {
     }
 
     fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::of(path, file)
+    }
+
+    fn of(path: &Path, file: File) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(Error::NotAFile(path.to_owned()));
@@ -81,6 +85,7 @@ impl Piece {
 /// The kernel.
 pub(super) struct Kernel {
     path: PathBuf,
+    file: File,
     pub(super) image: pe::Image,
     /// What its head says; `None` for other architectures than x86.
     facts: Option<linux::Kernel>,
@@ -95,7 +100,15 @@ impl Kernel {
         let sbat =
             image.section(".sbat").map(|section| section.read(&mut file)).transpose().map_err(failed)?;
         let facts = linux::Kernel::read(&mut file).ok();
-        Ok(Self { path: path.to_owned(), image, facts, sbat: sbat.unwrap_or_default() })
+        Ok(Self { path: path.to_owned(), file, image, facts, sbat: sbat.unwrap_or_default() })
+    }
+
+    /// The whole of it: the same file that was looked into, whatever its name means by now.
+    fn piece(&self) -> Result<Piece, Error> {
+        let failed = |source| Error::Read { path: self.path.clone(), source };
+        let mut file = self.file.try_clone().map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        Piece::of(&self.path, file)
     }
 
     /// What `uname -r` will say.
@@ -135,7 +148,7 @@ pub(super) fn collect(request: &Request, kernel: &Kernel, ucode: bool) -> Result
     for path in &request.initrds {
         initrds.push(Piece::open_checked(path, is_initrd, "not an initrd: neither cpio nor compressed")?);
     }
-    parts.push(Part { name: ".linux", pieces: vec![Piece::open(&kernel.path)?] });
+    parts.push(Part { name: ".linux", pieces: vec![kernel.piece()?] });
     parts.push(Part { name: ".initrd", pieces: join(initrds) });
     parts.retain(|part| part.size() > 0);
     Ok(parts)
