@@ -99,6 +99,12 @@ mod tests {
     }
 
     #[test]
+    fn a_host_beyond_ascii_is_refused_and_not_guessed_at() {
+        assert!(Url::parse("http://b\u{fc}cher.example/").is_err());
+        assert_eq!(key("http://xn--bcher-kva.example/").unwrap().host, "xn--bcher-kva.example");
+    }
+
+    #[test]
     fn urls_that_cannot_be_asked_say_why() {
         for url in ["ftp://a.example/x", "http://me:secret@a.example/", "data:,x"] {
             let Err(Cause::Url(why)) = key(url) else { panic!("{url}") };

@@ -15,8 +15,8 @@ use super::Store;
 /// Most buffers in one pwritev(2): IOV_MAX of Linux.
 const IOV_MAX: usize = 1024;
 
-/// Zeros for file systems that cannot punch holes.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// Bytes per write of zeros on file systems that cannot punch holes.
+const ZEROS: u64 = 64 << 10;
 
 /// A sparse file that is written in place, by position, without a copy of the bytes in between.
 #[derive(Debug)]
@@ -114,11 +114,12 @@ impl Store for FileStore {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
+        let zeros = vec![0; ZEROS.min(range.end - range.start) as usize];
         let mut at = range.start;
         while at < range.end {
-            let length = (range.end - at).min(ZEROS.len() as u64);
-            self.file.write_all_at(ZEROS.get(..length as usize).unwrap_or(&ZEROS), at)?;
-            at += length;
+            let length = (range.end - at).min(ZEROS) as usize;
+            self.file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+            at += length as u64;
         }
         Ok(())
     }
