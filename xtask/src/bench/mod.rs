@@ -3,6 +3,7 @@
 //! Each measured line of `bench/README.md` is one file here that gives [`Row`]s. A row is a ratio of two
 //! figures taken in the same run, never an absolute time alone.
 
+mod http;
 mod measure;
 mod uki;
 
@@ -41,7 +42,7 @@ pub struct Row {
 type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 
 /// Name and function of every benchmark.
-const BENCHMARKS: &[(&str, Benchmark)] = &[("uki", uki::run)];
+const BENCHMARKS: &[(&str, Benchmark)] = &[("http", http::run), ("uki", uki::run)];
 
 /// Runs the named benchmarks, all when none is named, and prints their tables.
 pub fn run(names: &[&str]) -> Result<()> {

@@ -9,11 +9,12 @@ mod journal;
 pub mod neighbours;
 mod table;
 
+use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use bootwright_netboot::Mac;
 
@@ -24,10 +25,18 @@ pub use table::{Facts, Machine, Recorded, Sighting, Table, clean};
 /// Names that files of a server's state directory begin with.
 pub const STATE_FILES: [&str; 2] = ["machines.jsonl", "leases"];
 
+/// Whoever is not in the kernel's table is not looked up again for this long: a machine that fetches in
+/// ranges asks thousands of times.
+const STRANGER: Duration = Duration::from_secs(2);
+
+/// Strangers that are remembered; then all are forgotten.
+const MAX_STRANGERS: usize = 1024;
+
 /// All machines, shared by every part of the server.
 #[derive(Debug, Default)]
 pub struct Machines {
     table: Mutex<Table>,
+    strangers: Mutex<HashMap<IpAddr, Instant>>,
     journal: Mutex<Option<Journal>>,
 }
 
@@ -41,7 +50,8 @@ impl Machines {
     pub fn open(directory: &Path) -> io::Result<(Self, Loaded)> {
         let mut table = Table::default();
         let (journal, loaded) = Journal::open(directory, &mut table)?;
-        Ok((Self { table: Mutex::new(table), journal: Mutex::new(Some(journal)) }, loaded))
+        let journal = Mutex::new(Some(journal));
+        Ok((Self { table: Mutex::new(table), journal, ..Self::default() }, loaded))
     }
 
     /// The table, for reading.
@@ -58,9 +68,24 @@ impl Machines {
     pub fn at(&self, address: IpAddr) -> Option<Mac> {
         let known = self.table().by_address(address);
         known.or_else(|| match address {
-            IpAddr::V4(address) => neighbours::mac_of(address),
+            IpAddr::V4(v4) => self.neighbour(v4),
             IpAddr::V6(_) => None,
         })
+    }
+
+    fn neighbour(&self, address: Ipv4Addr) -> Option<Mac> {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.get(&address.into()).is_some_and(|asked| asked.elapsed() < STRANGER) {
+            return None;
+        }
+        let found = neighbours::mac_of(address);
+        if found.is_none() {
+            if strangers.len() >= MAX_STRANGERS {
+                strangers.clear();
+            }
+            strangers.insert(address.into(), Instant::now());
+        }
+        found
     }
 
     /// Writes to disk what is not there yet. Blocks.
