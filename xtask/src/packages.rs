@@ -55,6 +55,8 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("tftp-hpa", Need::Test, "a TFTP client"),
     ("udhcpc", Need::Test, "a DHCP client"),
     ("dracut-core", Need::Bench, "initrd peer"),
+    ("initramfs-tools-core", Need::Bench, "initrd peer"),
+    ("kea-admin", Need::Bench, "perfdhcp"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
     ("time", Need::Bench, "wall time, CPU time and peak memory of a command"),

@@ -4,6 +4,7 @@
 //! figures taken in the same run, never an absolute time alone.
 
 mod http;
+mod initrd;
 mod measure;
 mod uki;
 
@@ -42,7 +43,7 @@ pub struct Row {
 type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 
 /// Name and function of every benchmark.
-const BENCHMARKS: &[(&str, Benchmark)] = &[("http", http::run), ("uki", uki::run)];
+const BENCHMARKS: &[(&str, Benchmark)] = &[("http", http::run), ("initrd", initrd::run), ("uki", uki::run)];
 
 /// Runs the named benchmarks, all when none is named, and prints their tables.
 pub fn run(names: &[&str]) -> Result<()> {
