@@ -9,6 +9,7 @@
 pub mod cmdline;
 pub mod cpio;
 pub mod dhcp;
+pub mod explain;
 pub mod http;
 pub mod initrd;
 pub mod manifest;
@@ -56,5 +57,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, dhcp, http, initrd, manifest, pe, recipe, tar, tftp);
+    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, pe, recipe, tar, tftp);
 }

@@ -56,7 +56,6 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("udhcpc", Need::Test, "a DHCP client"),
     ("dracut-core", Need::Bench, "initrd peer"),
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
-    ("kea-admin", Need::Bench, "perfdhcp"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
     ("time", Need::Bench, "wall time, CPU time and peak memory of a command"),
