@@ -128,11 +128,11 @@ impl Ready {
             search = begin_search(&recorder, &interface);
             advise_loaders(&recorder, &loaders, options);
         }
-        privileges::keep_none();
         let dropped = match user {
             Ok(user) => privileges::drop_to(user)?,
             Err(nobody_else) => nobody_else,
         };
+        privileges::keep_none();
         if dropped != Dropped::NotRoot {
             recorder.note(Level::Info, &dropped);
         }
