@@ -122,10 +122,14 @@ fn initrd(scratch: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs `command`, which makes `output` from nothing.
+/// Runs `command`, which makes `output` from nothing, with the disk at rest: what an earlier run left to be
+/// written is not charged to this one.
 fn fresh(output: &Path, command: &Command) -> Result<Usage> {
     if output.exists() {
         std::fs::remove_file(output).map_err(|error| format!("{}: {error}", output.display()))?;
+    }
+    if let Some(directory) = output.parent() {
+        shell::output(Command::new("sync").arg("-f").arg(directory))?;
     }
     measure(command)
 }
