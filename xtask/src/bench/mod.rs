@@ -3,9 +3,12 @@
 //! Each measured line of `bench/README.md` is one file here that gives [`Row`]s. A row is a ratio of two
 //! figures taken in the same run, never an absolute time alone.
 
+mod dhcp;
 mod http;
 mod initrd;
+mod lab;
 mod measure;
+mod tftp;
 mod uki;
 
 use std::path::PathBuf;
@@ -43,7 +46,13 @@ pub struct Row {
 type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 
 /// Name and function of every benchmark.
-const BENCHMARKS: &[(&str, Benchmark)] = &[("http", http::run), ("initrd", initrd::run), ("uki", uki::run)];
+const BENCHMARKS: &[(&str, Benchmark)] = &[
+    ("dhcp", dhcp::run),
+    ("http", http::run),
+    ("initrd", initrd::run),
+    ("tftp", tftp::run),
+    ("uki", uki::run),
+];
 
 /// Runs the named benchmarks, all when none is named, and prints their tables.
 pub fn run(names: &[&str]) -> Result<()> {

@@ -1,0 +1,114 @@
+//! TFTP: 64 MiB to 1 and 50 clients, with and without windowsize, beside dnsmasq, tftpd-hpa and atftpd.
+//!
+//! Each server runs alone on one host of a private network, the clients (atftp) on another; what counts
+//! is the time until the last client has the file. dnsmasq and tftpd-hpa know no windowsize: with it they
+//! are measured as they are, in lock-step.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use super::lab::{self, Network};
+use super::{Context, Row, median};
+use crate::{Result, shell};
+
+/// Bytes of the initrd in the UKI that is sent.
+const SIZE: u64 = 64 << 20;
+
+struct Case {
+    what: &'static str,
+    clients: usize,
+    windowsize: Option<u16>,
+    /// How often each server is measured; the median counts.
+    runs: usize,
+}
+
+const CASES: [Case; 4] = [
+    Case { what: "1 client, lock-step", clients: 1, windowsize: None, runs: 3 },
+    Case { what: "1 client, windowsize 16", clients: 1, windowsize: Some(16), runs: 3 },
+    Case { what: "50 clients, lock-step", clients: 50, windowsize: None, runs: 1 },
+    Case { what: "50 clients, windowsize 16", clients: 50, windowsize: Some(16), runs: 1 },
+];
+
+/// Measures throughput.
+pub fn run(context: &Context) -> Result<Vec<Row>> {
+    let network = Network::new()?;
+    let initrd = context.scratch.join("initrd.img");
+    let failed = |error: std::io::Error| format!("{}: {error}", initrd.display());
+    std::fs::write(&initrd, vec![0x5a; SIZE as usize]).map_err(failed)?;
+    let image = lab::image(context, &initrd)?;
+    let mut ours = network.bootwright(context, &image, &["--dhcp", "proxy"]);
+    let ours = measure(&network, &mut ours)?;
+    let mut peers = Vec::new();
+    for (name, mut command) in peers_of(context, &network)? {
+        peers.push((name, measure(&network, &mut command)?));
+    }
+    Ok(CASES.iter().enumerate().filter_map(|(index, case)| compare(index, case, &ours, &peers)).collect())
+}
+
+/// Ours beside the best of the peers.
+fn compare(index: usize, case: &Case, ours: &[f64], peers: &[(&str, Vec<f64>)]) -> Option<Row> {
+    let ours = *ours.get(index)?;
+    let figures = peers.iter().filter_map(|(name, figures)| Some((*name, *figures.get(index)?)));
+    let (name, best) = figures.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let rate = |seconds: f64| SIZE as f64 * case.clients as f64 / seconds / 1e6;
+    Some(Row {
+        what: format!("TFTP, 64 MiB, {}", case.what),
+        ours: format!("{:.0} MB/s", rate(ours)),
+        peer: format!("{name}, the best: {:.0} MB/s", rate(best)),
+        ratio: best / ours,
+        aim: "≥ 1.0",
+        met: ours <= best,
+    })
+}
+
+/// Seconds for each case.
+fn measure(network: &Network, command: &mut Command) -> Result<Vec<f64>> {
+    let _server = network.start(command, 69)?;
+    let one = |case: &Case| {
+        let figures: Result<Vec<f64>> = (0..case.runs).map(|_| fetch(network, case)).collect();
+        figures.map(median)
+    };
+    CASES.iter().map(one).collect()
+}
+
+fn fetch(network: &Network, case: &Case) -> Result<f64> {
+    let window = case.windowsize.map(|size| format!("--option 'windowsize {size}'")).unwrap_or_default();
+    let script = format!(
+        "for i in $(seq {}); do
+           atftp {window} --option 'blksize 1428' -g -r bench/image.efi -l /dev/null 10.77.0.1 & all=\"$all $!\"
+         done
+         for one in $all; do wait $one || exit 1; done",
+        case.clients
+    );
+    let begun = Instant::now();
+    shell::output(network.client("sh").args(["-c", &script]))?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// The peers with the scratch directory as their tree, each as it is set up for many clients.
+fn peers_of(context: &Context, network: &Network) -> Result<Vec<(&'static str, Command)>> {
+    let tree = context.scratch.as_path();
+    let mut dnsmasq = network.server("dnsmasq");
+    dnsmasq.args(["-d", "--user=root", "--conf-file=/dev/null", "--port=0", "--interface=br0"]);
+    dnsmasq.args(["--bind-interfaces", "--enable-tftp", "--tftp-max=200"]);
+    dnsmasq.arg(format!("--tftp-root={}", tree.display()));
+    let mut hpa = network.server("in.tftpd");
+    hpa.args(["-L", "-u", "root", "-a", "10.77.0.1:69", "-s"]).arg(tree);
+    let mut atftpd = network.server(atftpd(tree)?);
+    atftpd
+        .args(["--daemon", "--no-fork", "--user", "root", "--group", "root", "--maxthread", "200"])
+        .arg(tree);
+    Ok(vec![("dnsmasq", dnsmasq), ("tftpd-hpa", hpa), ("atftpd", atftpd)])
+}
+
+/// atftpd out of its package: installed it would put tftpd-hpa out.
+fn atftpd(scratch: &Path) -> Result<PathBuf> {
+    let program = scratch.join("atftpd/usr/sbin/atftpd");
+    if !program.is_file() {
+        let script = "set -e; cd \"$1\"; apt-get -q download atftpd; dpkg-deb -x atftpd_*.deb atftpd";
+        let mut fetch = Command::new("sh");
+        shell::run("fetch atftpd", fetch.args(["-c", script, "sh"]).arg(scratch))?;
+    }
+    Ok(program)
+}
