@@ -65,11 +65,16 @@ impl Network {
     }
 }
 
-/// An image whose `image.efi` is a UKI around `initrd`.
-pub fn image(context: &Context, initrd: &Path) -> Result<PathBuf> {
+/// An image whose `image.efi` is a UKI with an initrd of `size` bytes.
+pub fn image(context: &Context, size: usize) -> Result<PathBuf> {
     let directory = context.scratch.join("bench");
     let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
     std::fs::create_dir_all(&directory).map_err(failed)?;
+    let initrd = context.scratch.join("initrd.img");
+    // What counts as a cpio archive at first sight, and then bytes that are not zero.
+    let mut bytes = b"070701..".to_vec();
+    bytes.resize(size, 0x5a);
+    std::fs::write(&initrd, bytes).map_err(failed)?;
     let uki = directory.join("image.efi");
     let mut build = Command::new(&context.bootwright);
     // The stub is an EFI program as a kernel is, and stands in for one.

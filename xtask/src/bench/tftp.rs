@@ -13,7 +13,7 @@ use super::{Context, Row, median};
 use crate::{Result, shell};
 
 /// Bytes of the initrd in the UKI that is sent.
-const SIZE: u64 = 64 << 20;
+const SIZE: usize = 64 << 20;
 
 struct Case {
     what: &'static str,
@@ -33,10 +33,7 @@ const CASES: [Case; 4] = [
 /// Measures throughput.
 pub fn run(context: &Context) -> Result<Vec<Row>> {
     let network = Network::new()?;
-    let initrd = context.scratch.join("initrd.img");
-    let failed = |error: std::io::Error| format!("{}: {error}", initrd.display());
-    std::fs::write(&initrd, vec![0x5a; SIZE as usize]).map_err(failed)?;
-    let image = lab::image(context, &initrd)?;
+    let image = lab::image(context, SIZE)?;
     let mut ours = network.bootwright(context, &image, &["--dhcp", "proxy"]);
     let ours = measure(&network, &mut ours)?;
     let mut peers = Vec::new();
@@ -94,12 +91,25 @@ fn peers_of(context: &Context, network: &Network) -> Result<Vec<(&'static str, C
     dnsmasq.args(["--bind-interfaces", "--enable-tftp", "--tftp-max=200"]);
     dnsmasq.arg(format!("--tftp-root={}", tree.display()));
     let mut hpa = network.server("in.tftpd");
+    hpa.env("LD_PRELOAD", shim(tree)?);
     hpa.args(["-L", "-u", "root", "-a", "10.77.0.1:69", "-s"]).arg(tree);
     let mut atftpd = network.server(atftpd(tree)?);
     atftpd
         .args(["--daemon", "--no-fork", "--user", "root", "--group", "root", "--maxthread", "200"])
         .arg(tree);
     Ok(vec![("dnsmasq", dnsmasq), ("tftpd-hpa", hpa), ("atftpd", atftpd)])
+}
+
+/// A library that answers setgroups(2) with yes: tftpd-hpa calls it for each transfer, and the network's user
+/// namespace, with a single group, denies it.
+fn shim(scratch: &Path) -> Result<PathBuf> {
+    let (source, library) = (scratch.join("shim.c"), scratch.join("shim.so"));
+    let code = "int setgroups(unsigned long n, const void *g) { return 0; }\n\
+                int initgroups(const char *u, unsigned g) { return 0; }\n";
+    std::fs::write(&source, code).map_err(|error| format!("{}: {error}", source.display()))?;
+    let mut compiler = Command::new("cc");
+    shell::output(compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source))?;
+    Ok(library)
 }
 
 /// atftpd out of its package: installed it would put tftpd-hpa out.
