@@ -11,14 +11,14 @@ use bootwright_vm::uki::Parts;
 use crate::{Scenario, done};
 
 /// The directory of the image `name`.
-pub(crate) fn find(name: &str) -> PathBuf {
+pub fn find(name: &str) -> PathBuf {
     let image = from_environment("BOOTWRIGHT_E2E_IMAGES").join(name);
     assert!(image.join("image.json").is_file(), "{} is no image: run `cargo xtask test`", image.display());
     image
 }
 
 /// The `bootwright` binary.
-pub(crate) fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     from_environment("BOOTWRIGHT_BIN")
 }
 

@@ -12,6 +12,8 @@
 mod image;
 mod steps;
 
+pub use image::{find as image, program};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ impl Scenario {
     fn about(image: PathBuf) -> Self {
         let directory = done("making a directory", tempfile::tempdir());
         let serving = Serving {
-            program: image::program(),
+            program: program(),
             images: vec![image],
             dhcp: Dhcp::Full,
             by_tftp: ByTftp::Ipxe,
