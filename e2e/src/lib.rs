@@ -107,7 +107,7 @@ impl Scenario {
         let mut command = host.command(&self.lab, "dnsmasq");
         command
             // Without a daemon it keeps its user, the only one there is in the lab.
-            .args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-dhcp"])
+            .args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--local=/invalid/"])
             .args(["--interface=eth0", "--dhcp-range=10.77.0.50,10.77.0.99,255.255.255.0,1h"])
             .arg(format!("--dhcp-leasefile={}", leases.display()));
         let service = done("starting dnsmasq", Service::start(&mut command, None));

@@ -12,6 +12,6 @@ fn a_machine_boots_by_pxe_with_an_address_from_dnsmasq() {
         .serve_with(Dhcp::Proxy, ByTftp::Ipxe)
         .boot(Road::Pxe, Firmware::Uefi);
     scenario.sees(LOGIN);
-    scenario.reports(Stage::Tftp, "snponly.efi");
+    scenario.reports(Stage::Tftp, "snponly");
     assert!(!scenario.said("dnsmasq", r"DHCPACK\(eth0\)").is_empty());
 }

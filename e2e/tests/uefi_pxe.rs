@@ -11,7 +11,7 @@ fn a_uefi_machine_boots_by_pxe_and_keeps_its_command_line() {
     let line = scenario.sees("Kernel command line:");
     assert!(line.contains(&scenario.command_line()), "{line}");
     scenario.sees(LOGIN);
-    scenario.reports(Stage::Tftp, "snponly.efi");
+    scenario.reports(Stage::Tftp, "snponly");
     scenario.reports(Stage::Http, r"image\.efi");
     scenario.reports(Stage::System, "");
     scenario.went_through(&[Stage::Dhcp, Stage::Tftp, Stage::Http, Stage::Agent, Stage::System]);
