@@ -26,3 +26,25 @@ pub fn build(bootwright: &Path, example: &str, name: &str) -> Result<PathBuf> {
     shell::run(&format!("build image {name}"), &mut command)?;
     Ok(output)
 }
+
+/// Builds `examples/EXAMPLE` once more as `EXAMPLE-embed`, with the root inside the UKI; packages and root are
+/// those of the plain image.
+pub fn build_embedded(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    let original = shell::root().join("examples").join(example);
+    let name = format!("{example}-embed");
+    let (recipe, output) = (directory().join(format!("{name}.toml")), directory().join(&name));
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let file = original.join("bootwright.toml");
+    let text = std::fs::read_to_string(&file).map_err(|error| failed(&file, error))?;
+    let line = format!("name = \"{example}\"");
+    if !text.contains(&line) {
+        return Err(format!("{} has no line {line}", file.display()));
+    }
+    let text = text.replacen(&line, &format!("name = \"{name}\"\nmode = \"embed\""), 1);
+    std::fs::create_dir_all(directory()).map_err(|error| failed(&directory(), error))?;
+    std::fs::write(&recipe, text).map_err(|error| failed(&recipe, error))?;
+    let mut command = shell::command(&bootwright.to_string_lossy(), &["build"]);
+    command.arg(&recipe).arg("--cache").arg(original.join(".bootwright-cache")).arg("-o").arg(&output);
+    shell::run(&format!("build image {name}"), &mut command)?;
+    Ok(output)
+}

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 2;
 /// Builds the images and runs every scenario whose name contains one of `names` (all, when empty).
 pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     images::build(bootwright, "hello", "hello")?;
-    images::build(bootwright, "hello-embed", "hello-embed")?;
+    images::build_embedded(bootwright, "hello")?;
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))
