@@ -14,7 +14,7 @@ mod steps;
 
 pub use image::{find as image, program};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bootwright_vm::machine::{Boot, Builder, Firmware, OnReboot};
@@ -23,7 +23,7 @@ use bootwright_vm::uki::Parts;
 use bootwright_vm::{Lab, Machine, Road, Server, Service, lab};
 
 /// How long one step may take: minutes under TCG on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(480);
 
 /// What a login prompt of the images looks like.
 pub const LOGIN: &str = r"hello login:";
@@ -116,6 +116,25 @@ impl Scenario {
         self
     }
 
+    /// A real nginx on a host of its own, 10.77.0.3, that has the image's directory at `/images/`.
+    pub fn nginx(mut self) -> Self {
+        let host = done("making a host", self.lab.host("10.77.0.3"));
+        let directory = self.directory.path().join("nginx");
+        done("making nginx's directory", std::fs::create_dir_all(&directory));
+        let file = directory.join("nginx.conf");
+        let images = self.image().parent().map(PathBuf::from).unwrap_or_default();
+        done(
+            "writing nginx's configuration",
+            std::fs::write(&file, nginx_configuration(&directory, &images)),
+        );
+        let mut command = host.command(&self.lab, "nginx");
+        command.arg("-e").arg("stderr").arg("-p").arg(&directory).arg("-c").arg(&file);
+        let service = done("starting nginx", Service::start(&mut command, None));
+        self.others.push(("nginx".to_owned(), service));
+        self.hosts.push(host);
+        self
+    }
+
     /// Boots a machine that takes `road`.
     pub fn boot(self, road: Road, firmware: Firmware) -> Self {
         let builder = self.machine(road, firmware);
@@ -145,6 +164,21 @@ impl Scenario {
         self.machine = Some(done("starting the machine", builder.start(&self.lab)));
         self
     }
+}
+
+/// One process that keeps its user, the only one in the lab, and writes nowhere but into `directory`.
+fn nginx_configuration(directory: &Path, images: &Path) -> String {
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {}/{kind};\n", directory.display()))
+        .collect();
+    format!(
+        "daemon off;\nmaster_process off;\npid {}/pid;\nerror_log stderr;\nevents {{}}\n\
+         http {{\n{temporary}access_log off;\nserver {{\nlisten 10.77.0.3:80;\n\
+         location /images/ {{ alias {}/; }}\n}}\n}}\n",
+        directory.display(),
+        images.display()
+    )
 }
 
 /// The value, or the end of the scenario with what went wrong.

@@ -21,7 +21,7 @@ pub struct Module {
     pub path: String,
     /// Names of the modules it needs, those to be loaded last first.
     needs: Vec<String>,
-    /// Wanted before it, and after it.
+    /// Wanted before it, and after it: modules or aliases of them, as they are written.
     before: Vec<String>,
     after: Vec<String>,
 }
@@ -86,8 +86,8 @@ impl ModuleIndex {
             match (word, &list) {
                 ("pre:", _) => list = Some(true),
                 ("post:", _) => list = Some(false),
-                (name, Some(true)) => module.before.push(module_name(name)),
-                (name, Some(false)) => module.after.push(module_name(name)),
+                (name, Some(true)) => module.before.push(name.to_owned()),
+                (name, Some(false)) => module.after.push(name.to_owned()),
                 (_, None) => {}
             }
         }
@@ -124,12 +124,24 @@ impl ModuleIndex {
         if !seen.insert(&module.name) {
             return;
         }
-        for wanted in module.before.iter().chain(module.needs.iter().rev()) {
+        for wanted in module.before.iter().flat_map(|wanted| self.named(wanted)) {
+            self.visit(wanted, seen, order);
+        }
+        for wanted in module.needs.iter().rev() {
             self.visit(wanted, seen, order);
         }
         order.push(module);
-        for wanted in &module.after {
+        for wanted in module.after.iter().flat_map(|wanted| self.named(wanted)) {
             self.visit(wanted, seen, order);
+        }
+    }
+
+    /// The modules that a soft dependency means: that of the name, else every one with such an alias.
+    /// libcrc32c wants `crc32c`, which several modules offer.
+    fn named(&self, wanted: &str) -> Vec<&str> {
+        match self.modules.get(&module_name(wanted)) {
+            Some(module) => vec![&module.name],
+            None => self.for_alias(wanted),
         }
     }
 }
@@ -185,6 +197,13 @@ kernel/lib/libcrc32c.ko:
         let order = names(&index().closure("libcrc32c"));
         assert_eq!(order.first().map(String::as_str), Some("crc32c_intel"));
         assert_eq!(order.len(), 5);
+    }
+
+    #[test]
+    fn a_soft_dependency_may_be_an_alias() {
+        let alias = "alias crc32c crc32c_intel\nalias crypto-crc32c crc32c_intel\n";
+        let index = ModuleIndex::parse(DEP, alias, "softdep libcrc32c pre: crc32c\n", "");
+        assert_eq!(names(&index.closure("libcrc32c")), ["crc32c_intel", "libcrc32c"]);
     }
 
     #[test]
