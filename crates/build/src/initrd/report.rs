@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::config::Chosen;
 use super::contents::{MissingFirmware, NameReason};
+use super::firmware;
 use super::modules::Kernel;
 use super::modules::load::Loaded;
 use super::modules::selection::Selection;
-use super::{firmware, missing};
 
 /// What was built.
 #[derive(Debug, Clone, Serialize)]
@@ -71,4 +71,14 @@ impl Report {
             size: 0,
         }
     }
+}
+
+fn missing(found: &firmware::Found) -> Vec<MissingFirmware> {
+    let missing = found.missing.iter();
+    missing
+        .map(|(file, modules)| MissingFirmware {
+            file: file.clone(),
+            modules: modules.iter().cloned().collect(),
+        })
+        .collect()
 }
