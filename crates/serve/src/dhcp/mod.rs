@@ -1,10 +1,11 @@
-//! The sockets of the DHCP server: ports 67 and 4011 of one interface, one thread.
+//! The sockets of the DHCP server: ports 67 and 4011 of one interface, and who works on them.
 //!
-//! The thread takes whatever has arrived (up to [`BATCH`] packets), has [`netboot`](bootwright_netboot)
-//! decide, makes all new leases durable with a single fdatasync, and only then sends the answers. While
-//! the disk works the next batch gathers in the socket's buffer: the busier the server, the more
-//! leases share one sync.
+//! One thread takes whatever has arrived (up to [`BATCH`] packets), has [`netboot`](bootwright_netboot)
+//! decide, and sends what changes no lease. Answers that give a lease go to a second thread, which makes
+//! all that have gathered durable with a single fdatasync and only then sends them: the slower the disk or
+//! the busier the server, the more leases share one sync, and nobody else waits for it.
 
+mod commit;
 pub mod journal;
 pub mod others;
 mod sockets;
@@ -17,9 +18,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use bootwright_netboot::assign::Rules;
-use bootwright_netboot::dhcp::server::{Config, Event, Lease, Leases, Reply, Server};
+use bootwright_netboot::dhcp::server::{Config, Event, Leases, Output, Server};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
+use commit::Commit;
 pub use journal::{Journal, JournalError};
 pub use others::{Found, Search, find_others};
 pub use sockets::{BindError, Heard, Sockets};
@@ -29,7 +31,7 @@ pub const BATCH: usize = 512;
 /// The longest packet that is read; DHCP messages fit into an Ethernet frame.
 const MAX_PACKET: usize = 1500;
 
-/// Takes each event as it happens, on the server's thread: it must not block.
+/// Takes each event as it happens, on the server's threads: it must not block.
 pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// A server that runs until it is dropped.
@@ -61,9 +63,12 @@ pub fn start(
     events: Events,
 ) -> Result<Running, StartError> {
     let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(|error| StartError(error.into()))?);
-    let server = Server::new(config, leases);
+    let outbox = Outbox { sockets: Arc::new(sockets), events };
+    let commit =
+        journal.map(|journal| Commit::start(journal, outbox.clone())).transpose().map_err(StartError)?;
     let orders = Arc::new(Orders::default());
-    let mut work = Work { sockets, server, journal, events, wake: wake.clone(), orders: orders.clone() };
+    let server = Server::new(config, leases);
+    let mut work = Work { outbox, server, commit, wake: wake.clone(), orders: orders.clone() };
     let thread =
         std::thread::Builder::new().name("dhcp".into()).spawn(move || work.run()).map_err(StartError)?;
     Ok(Running { wake, orders, thread: Some(thread) })
@@ -95,16 +100,16 @@ impl Drop for Running {
 }
 
 struct Work {
-    sockets: Sockets,
+    outbox: Outbox,
     server: Server,
-    journal: Option<Journal>,
-    events: Events,
+    /// A server without a journal keeps nothing.
+    commit: Option<Commit>,
     wake: Arc<OwnedFd>,
     orders: Arc<Orders>,
 }
 
 /// Which port a packet came to.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Port {
     Server,
     Pxe,
@@ -114,8 +119,8 @@ impl Work {
     fn run(&mut self) {
         loop {
             let mut ready = [
-                PollFd::new(&self.sockets.server, PollFlags::IN),
-                PollFd::new(&self.sockets.pxe, PollFlags::IN),
+                PollFd::new(&self.outbox.sockets.server, PollFlags::IN),
+                PollFd::new(&self.outbox.sockets.pxe, PollFlags::IN),
                 PollFd::new(&*self.wake, PollFlags::IN),
             ];
             if let Err(error) = poll(&mut ready, None)
@@ -143,47 +148,36 @@ impl Work {
     }
 
     fn batch(&mut self) {
-        let mut outputs = Vec::new();
+        let mut leases = Vec::new();
         let mut buffer = [0; MAX_PACKET];
         for port in [Port::Server, Port::Pxe] {
             for _ in 0..BATCH {
-                let Some((length, from)) = take(self.socket(port), &mut buffer) else { break };
+                let Some((length, from)) = take(self.outbox.socket(port), &mut buffer) else { break };
                 let (packet, now) = (buffer.get(..length).unwrap_or_default(), now());
                 let output = match port {
                     Port::Server => self.server.receive(now, packet),
                     Port::Pxe => self.server.receive_pxe(now, packet, from),
                 };
-                outputs.push((port, output));
+                match self.commit {
+                    Some(_) if output.change.is_some() => leases.push((port, output)),
+                    _ => self.outbox.put(port, output),
+                }
             }
         }
-        let kept = self.keep(outputs.iter().filter_map(|(_, output)| output.change.as_ref()));
-        for (port, output) in outputs {
-            if output.change.is_some() && !kept {
-                continue;
-            }
-            if let Some(reply) = output.reply {
-                self.send(port, &reply);
-            }
-            if let Some(event) = output.event {
-                (self.events)(event);
-            }
+        if let Some(commit) = &self.commit {
+            commit.add(leases);
         }
     }
+}
 
-    /// Whether the leases are durable. If they are not, the machines ask again, and the operator reads
-    /// why they must.
-    fn keep<'a>(&mut self, changes: impl Iterator<Item = &'a Lease>) -> bool {
-        let Some(journal) = &mut self.journal else { return true };
-        let result =
-            journal.append(changes).and_then(|()| journal.compact_if_long(self.server.leases(), now()));
-        if let Err(error) = &result {
-            let cause =
-                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            tracing::error!("no lease is given: {error}{cause}");
-        }
-        result.is_ok()
-    }
+/// Where answers and events go.
+#[derive(Clone)]
+struct Outbox {
+    sockets: Arc<Sockets>,
+    events: Events,
+}
 
+impl Outbox {
     fn socket(&self, port: Port) -> &UdpSocket {
         match port {
             Port::Server => &self.sockets.server,
@@ -191,9 +185,14 @@ impl Work {
         }
     }
 
-    fn send(&self, port: Port, reply: &Reply) {
-        if let Err(error) = self.socket(port).send_to(&reply.bytes, reply.to) {
+    fn put(&self, port: Port, output: Output) {
+        if let Some(reply) = output.reply
+            && let Err(error) = self.socket(port).send_to(&reply.bytes, reply.to)
+        {
             tracing::warn!("DHCP answer to {} not sent: {error}", reply.to);
+        }
+        if let Some(event) = output.event {
+            (self.events)(event);
         }
     }
 }
