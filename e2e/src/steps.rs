@@ -22,6 +22,11 @@ impl Scenario {
         }
     }
 
+    /// Waits until a kernel tells its command line, in which `words` stand in a row; gives the line.
+    pub fn sees_command_line(&self, words: &str) -> String {
+        self.sees(&format!("Kernel command line: .*{}( |$)", regex_lite::escape(words.trim())))
+    }
+
     /// Whether any line of the console so far matches.
     pub fn has_seen(&self, pattern: &str) -> bool {
         !self.running().console().matching(&regex(pattern)).is_empty()

@@ -8,8 +8,7 @@ use bootwright_vm::{Road, machine::Firmware};
 fn a_uefi_machine_boots_by_pxe_and_keeps_its_command_line() {
     let scenario = Scenario::new("hello").serve().boot(Road::Pxe, Firmware::Uefi);
     scenario.sees("iPXE");
-    let line = scenario.sees("Kernel command line:");
-    assert!(line.contains(&scenario.command_line()), "{line}");
+    scenario.sees_command_line(&scenario.command_line());
     scenario.sees(LOGIN);
     scenario.reports(Stage::Tftp, "snponly");
     scenario.reports(Stage::Http, r"image\.efi");
