@@ -173,7 +173,7 @@ fn nginx_configuration(directory: &Path, images: &Path) -> String {
         .map(|kind| format!("{kind}_temp_path {}/{kind};\n", directory.display()))
         .collect();
     format!(
-        "daemon off;\nmaster_process off;\npid {}/pid;\nerror_log stderr;\nevents {{}}\n\
+        "user root;\ndaemon off;\nmaster_process off;\npid {}/pid;\nerror_log stderr;\nevents {{}}\n\
          http {{\n{temporary}access_log off;\nserver {{\nlisten 10.77.0.3:80;\n\
          location /images/ {{ alias {}/; }}\n}}\n}}\n",
         directory.display(),
