@@ -74,9 +74,15 @@ impl Diagnostic for RecipeError {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let Self::Faults { problems, .. } = self else { return None };
-        let label = |problem: &RecipeProblem| {
+        // A single fault is told by the message already.
+        let several = problems.len() > 1;
+        let label = move |problem: &RecipeProblem| {
             let RecipeProblem { span, text } = problem;
-            LabeledSpan::new(Some(text.clone()), span.start, span.len())
+            LabeledSpan::new(
+                Some(if several { text.clone() } else { "here".to_owned() }),
+                span.start,
+                span.len(),
+            )
         };
         Some(Box::new(problems.iter().map(label)))
     }

@@ -1,7 +1,7 @@
 //! Step 3: the recipe's changes.
 
 use super::source::open_tar;
-use super::{BuildError, Job, Outcome, Step};
+use super::{BuildError, Job, Outcome, Refresh, Step};
 use crate::cache::Key;
 use crate::customize::{self, script};
 use crate::kernel::Kernel;
@@ -51,7 +51,11 @@ impl Job<'_> {
         self.log.warn("the recipe has a script: what it does may differ from one day to the next".to_owned());
         let fingerprint = tree.fingerprint();
         let key = Key::default().with("root", fingerprint.0).with("script", script).finish();
-        let (directory, outcome) = match self.cache.get("script", key) {
+        let earlier = match self.options.refresh {
+            Refresh::Keep => self.cache.get("script", key),
+            Refresh::Fetch => None,
+        };
+        let (directory, outcome) = match earlier {
             Some(directory) => (directory, Outcome::Cached),
             None => {
                 let work = self.work_directory()?;

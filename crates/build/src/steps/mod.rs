@@ -32,15 +32,15 @@ pub use error::{BuildError, Cause};
 pub use progress::{Outcome, Progress, Report, Size, Step, StepReport};
 
 use crate::cache::{Cache, Key};
-use crate::recipe::{FILE_NAME, Recipe};
+use crate::recipe::Recipe;
 use progress::Log;
 
-/// Whether packages that were fetched before are taken again.
+/// Whether results that depend on the day, packages and what a script does, are taken again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refresh {
     /// They are.
     Keep,
-    /// They are fetched anew: the mirror may have newer ones.
+    /// They are made anew: the mirror may have newer packages.
     Fetch,
 }
 
@@ -55,7 +55,7 @@ pub struct Options {
     pub agent: Vec<u8>,
     /// `SOURCE_DATE_EPOCH`, seconds since 1970.
     pub epoch: Option<u64>,
-    /// Whether packages are fetched anew.
+    /// Whether packages are fetched, and a script is run, anew.
     pub refresh: Refresh,
 }
 
@@ -126,11 +126,3 @@ fn program_identity() -> Digest {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
-
-/// The recipe in `place`, which may be a directory; without one, in the current directory.
-pub fn recipe_path(place: Option<&Path>) -> PathBuf {
-    place.unwrap_or(Path::new(FILE_NAME)).to_owned()
-}
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,7 @@ pub struct Build {
     /// Where results of steps are kept.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Fetch packages anew instead of taking those of an earlier build.
+    /// Fetch packages and run the script anew instead of taking the results of an earlier build.
     #[arg(long)]
     refresh: bool,
     /// Tell what was built as JSON.
