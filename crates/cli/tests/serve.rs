@@ -1,5 +1,7 @@
 //! `bootwright serve` as an operator runs it: on loopback, without DHCP, with curl as the client.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
