@@ -19,22 +19,15 @@ fn two_machines_that_say_what_is_expected_make_success() {
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     for (n, mac) in ["52:54:00:b0:07:01", "52:54:00:b0:07:02"].iter().enumerate() {
         assert_eq!(list[n]["mac"], *mac);
-        assert_eq!(list[n]["line"], "hello login: ");
+        let line = list[n]["line"].as_str().unwrap_or_default();
+        assert!(line.starts_with("hello login:"), "{line}");
     }
 }
 
 #[test]
 fn a_machine_that_does_not_say_it_in_time_makes_status_1_and_shows_its_last_lines() {
-    let output = vm(&[
-        "--via",
-        "direct",
-        "--append",
-        "panic=-1 rdinit=/nowhere",
-        "--expect",
-        "l0gin",
-        "--timeout",
-        "20",
-    ]);
+    let kernel = ["--via", "direct", "--firmware", "bios", "--append", "panic=-1 rdinit=/nowhere"];
+    let output = vm(&[&kernel[..], &["--expect", "l0gin", "--timeout", "60"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(complaints.contains("no line matched /l0gin/"), "{complaints}");
