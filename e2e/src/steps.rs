@@ -55,6 +55,12 @@ impl Scenario {
         }
     }
 
+    /// How many machines the server has heard of.
+    pub fn machines_known(&self) -> usize {
+        let machines = done("asking for /v1/machines", self.server().machines(&self.lab));
+        machines.as_array().map_or(0, Vec::len)
+    }
+
     /// The machine's timeline as the server tells it.
     pub fn timeline(&self) -> Vec<Event> {
         let machines = done("asking for /v1/machines", self.server().machines(&self.lab));

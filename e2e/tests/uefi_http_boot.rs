@@ -19,5 +19,6 @@ fn a_uefi_machine_boots_by_http_to_its_login_prompt() {
         Stage::Boot,
         Stage::System,
     ]);
+    assert_eq!(scenario.machines_known(), 1, "nobody else was there");
     assert!(scenario.timeline().iter().all(|event| event.stage != Stage::Tftp));
 }

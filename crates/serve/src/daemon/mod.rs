@@ -108,6 +108,8 @@ impl Ready {
         let port = options.http_port.unwrap_or(HTTP_PORT);
         let url = server_url(interface.address, port);
         let loaders = Loaders::find(options.ipxe_dir.as_deref());
+        // Before our own sockets are there, which would hear the question too.
+        let search = mode.as_ref().map(|_| dhcp::Search::begin(&interface.name));
         let sockets = bind::bind(&interface, port, mode.as_ref())?;
         let (machines, journal, notes) = open_state(options, &mode, user.as_ref().ok())?;
         let recorder = Arc::new(Recorder::new(Arc::new(machines), tell));
@@ -123,11 +125,11 @@ impl Ready {
         if let Some(error) = &sockets.no_tftp {
             recorder.note(Level::Info, format!("TFTP is not served: {}", chain(error)));
         }
-        let mut search = None;
         if mode.is_some() {
-            search = begin_search(&recorder, &interface);
             advise_loaders(&recorder, &loaders, options);
         }
+        let search = search
+            .and_then(|search| search.map_err(|error| recorder.note(Level::Info, not_searched(&error))).ok());
         let dropped = match user {
             Ok(user) => privileges::drop_to(user)?,
             Err(nobody_else) => nobody_else,
@@ -261,12 +263,6 @@ fn open_state(
         _ => None,
     };
     Ok((machines, journal, notes))
-}
-
-/// Asks the network for other DHCP servers; the answers are taken by [`finish_search`].
-fn begin_search(recorder: &Recorder, interface: &Interface) -> Option<dhcp::Search> {
-    let search = dhcp::Search::begin(&interface.name);
-    search.map_err(|error| recorder.note(Level::Info, not_searched(&error))).ok()
 }
 
 /// Tells who else gives addresses. Blocks for up to two seconds.
