@@ -56,8 +56,8 @@ impl Accel {
         let cache = Cache::of_this_boot();
         if let Some(accel) = cache.as_ref().and_then(Cache::read) {
             let why = match accel {
-                Self::Kvm => "a kernel ran under KVM since this host booted",
-                Self::Tcg => "a kernel hung under KVM since this host booted",
+                Self::Kvm => "a kernel ran under KVM when it was tried after this host booted",
+                Self::Tcg => "no kernel ran under KVM when it was tried after this host booted",
             };
             return Ok(Choice { accel, why: why.to_owned() });
         }
