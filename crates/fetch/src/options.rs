@@ -19,7 +19,7 @@ pub const BAD_CHUNK_LIMIT: u32 = 3;
 /// A source that has sent so many chunks damaged is dropped, if it is not the only one left.
 pub const BAD_SOURCE_LIMIT: u32 = 8;
 
-/// How [`fetch`](crate::fetch) goes about it. [`Default`] suits a boot.
+/// How [`fetch()`](crate::fetch()) goes about it. [`Default`] suits a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// When a source is tried again.

@@ -1,7 +1,9 @@
 //! A root in memory: loop device, read-only file system, a tmpfs over it.
 //!
-//!     /run/bootwright/image/root.img ─▶ /dev/loopN ─▶ squashfs, erofs or ext4 ─┐
-//!                                                     tmpfs (overlay=SIZE) ────┴─▶ overlay at /sysroot
+//! ```text
+//! /run/bootwright/image/root.img ─▶ /dev/loopN ─▶ squashfs, erofs or ext4 ─┐
+//!                                                 tmpfs (overlay=SIZE) ────┴─▶ overlay at /sysroot
+//! ```
 //!
 //! Once the overlay is mounted, it holds what lies under it: the two lower mounts are detached, and the
 //! system sees one root. The file stays visible where it is, since /run moves into the system.

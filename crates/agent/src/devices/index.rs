@@ -1,9 +1,11 @@
 //! The tables that depmod leaves in `/lib/modules/VERSION`, in their text form (modules.dep(5)).
 //!
-//!     modules.dep      PATH: PATH PATH …          what must be in before, nearest first
-//!     modules.alias    alias PATTERN NAME
-//!     modules.softdep  softdep NAME pre: NAME … post: NAME …
-//!     modules.builtin  PATH
+//! ```text
+//! modules.dep      PATH: PATH PATH …          what must be in before, nearest first
+//! modules.alias    alias PATTERN NAME
+//! modules.softdep  softdep NAME pre: NAME … post: NAME …
+//! modules.builtin  PATH
+//! ```
 //!
 //! A module's name is its file name without `.ko` and what follows, with `_` for `-`.
 

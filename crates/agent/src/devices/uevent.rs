@@ -1,6 +1,8 @@
 //! The kernel's announcements of devices: netlink, protocol KOBJECT_UEVENT, group 1.
 //!
-//!     ACTION@DEVPATH NUL KEY=VALUE NUL KEY=VALUE NUL …
+//! ```text
+//! ACTION@DEVPATH NUL KEY=VALUE NUL KEY=VALUE NUL …
+//! ```
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,8 +1,8 @@
 //! Telling the server how the boot goes: `POST /v1/report` with [`image::timeline::Report`].
 //!
 //! Events wait in a queue until the server is known and reachable; nothing in the boot waits for them.
-//! What could not be told before the system took over lies in [`SPOOL`], from which a systemd unit
-//! ([`unit`]) tells it once the system is up, together with that very fact.
+//! What could not be told before the system took over lies in the [`spool`], from which a systemd unit
+//! ([`mod@unit`]) tells it once the system is up, together with that very fact.
 //!
 //! [`image::timeline::Report`]: bootwright_image::timeline::Report
 

@@ -1,7 +1,7 @@
 //! The root file system, from wherever it comes, with the proof that it is the right one.
 //!
 //! A [`VerifiedRoot`] is all that [`crate::boot`] takes, and the functions here are all that make one:
-//! [`embedded`] for a root that lies in the initrd, [`fetched`] for one that a server has.
+//! [`embedded()`] for a root that lies in the initrd, [`fetched()`] for one that a server has.
 
 mod embedded;
 mod fetched;

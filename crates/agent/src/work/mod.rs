@@ -1,6 +1,6 @@
 //! The worker: from a kernel that has just started to a root that is mounted, or a cause.
 //!
-//! 1. [`Instructions`](crate::instructions::Instructions): command line and pin.
+//! 1. [`Instructions`]: command line and pin.
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
 //! 3. Which image ([`crate::address`]), unless it is embedded.
 //! 4. The network ([`crate::network`]), and with it the server and the reports.

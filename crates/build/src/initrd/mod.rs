@@ -1,6 +1,6 @@
 //! An initrd for one kernel: its modules, their firmware, the agent, and the reason for each file.
 //!
-//! A [`Plan`] says what is wanted; [`assemble`] does it:
+//! A [`Plan`] says what is wanted; [`assemble()`] does it:
 //!
 //! 1. [`Kernel::open`] reads the indexes that depmod(8) wrote, out of any [`Tree`];
 //! 2. the [profile](Profile) chooses modules by its rules, dependencies are followed

@@ -1,6 +1,6 @@
 //! From a [`Tree`] to the file `root.img`, by the programs of the distribution, fed with a tar stream.
 //!
-//! A writer that cannot keep everything says so, path by path, before it starts: see [`losses`].
+//! A writer that cannot keep everything says so, path by path, before it starts: see [`losses()`].
 
 mod erofs;
 mod losses;

@@ -36,7 +36,7 @@ pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
     Ok(SQFSTAR.run(&mut command, Some(&feed), &|line| tracing::debug!(line, "sqfstar"))?)
 }
 
-/// Leaves out what squashfs cannot hold, so that sqfstar has nothing to pass over; [`super::losses`]
+/// Leaves out what squashfs cannot hold, so that sqfstar has nothing to pass over; [`super::losses()`]
 /// names it.
 fn adapt(metadata: &Metadata) -> Cow<'_, Metadata> {
     let seconds = metadata.mtime.clamp(0, i64::from(u32::MAX));

@@ -1,6 +1,6 @@
 //! A build from end to end.
 //!
-//! 1. [`source`]: the root becomes a [`Tree`];
+//! 1. [`source`]: the root becomes a [`Tree`](crate::tree::Tree);
 //! 2. [`kernel`]: kernel and modules are found in it, or brought into it;
 //! 3. [`change`]: the recipe's changes, its script, what is left out;
 //! 4. [`root`]: `root.img` and `root.json`;

@@ -3,7 +3,7 @@
 //! [`explain`] walks the initrd once, as the kernel does. The reasons come from
 //! `/bootwright/initrd.json` where there is one; else they are [worked out](evidence) from what is inside:
 //! the modules' indexes, the firmware they name, the libraries that programs name. The
-//! [cost](cost) of a file is its part of the bytes that its segment takes in the initrd.
+//! [`cost`] of a file is its part of the bytes that its segment takes in the initrd.
 
 mod cost;
 mod elf;
