@@ -26,12 +26,12 @@ fn two_machines_that_say_what_is_expected_make_success() {
 
 #[test]
 fn a_machine_that_does_not_say_it_in_time_makes_status_1_and_shows_its_last_lines() {
-    let kernel = ["--via", "direct", "--firmware", "bios", "--append", "panic=-1 rdinit=/nowhere"];
+    let kernel = ["--via", "direct", "--firmware", "bios", "--append", "panic=0 rdinit=/nowhere"];
     let output = vm(&[&kernel[..], &["--expect", "l0gin", "--timeout", "60"]].concat());
     assert_eq!(output.status.code(), Some(1));
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(complaints.contains("no line matched /l0gin/"), "{complaints}");
-    assert!(complaints.contains("Linux version") || complaints.contains("Kernel panic"), "{complaints}");
+    assert!(complaints.contains("Kernel panic"), "{complaints}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`: each installs what it needs from one list
 //! ([`packages`]) and then runs.
 
-#[allow(dead_code)] // benchmarks come with the parts they measure
 mod bench;
 mod demo;
 mod images;

@@ -58,7 +58,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
-    ("time", Need::Bench, "wall time, CPU time and peak memory of a command"),
+    ("time", Need::Bench, "wall time and peak memory of a command"),
 ];
 
 /// Installs what is missing, with sudo when not root, and says so.

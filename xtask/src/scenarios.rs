@@ -57,6 +57,7 @@ fn one(bootwright: &Path, scope: Scope, name: &str, binary: &Path) -> bool {
     let mut command = Command::new(binary);
     command.current_dir(shell::root().join("e2e"));
     command.env("BOOTWRIGHT_BIN", bootwright).env("BOOTWRIGHT_E2E_IMAGES", images::directory());
+    command.args(["--test-threads", "1"]);
     if scope == Scope::All {
         command.arg("--include-ignored");
     }

@@ -7,8 +7,6 @@ mod agent;
 mod build;
 mod complete;
 mod doctor;
-// Verbs come one by one; each uses the kinds it needs.
-#[allow(dead_code)]
 mod failure;
 mod init;
 mod initrd;

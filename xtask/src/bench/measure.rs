@@ -11,8 +11,6 @@ use crate::Result;
 pub struct Usage {
     /// From start to end.
     pub wall: Duration,
-    /// User and system time of it and its waited-for children.
-    pub cpu: Duration,
     /// Largest resident set of any one process of it, in bytes.
     pub peak: u64,
 }
@@ -21,7 +19,7 @@ pub struct Usage {
 pub fn measure(command: &Command) -> Result<Usage> {
     let report = std::env::temp_dir().join(format!("bootwright-time-{}", std::process::id()));
     let mut timed = Command::new("/usr/bin/time");
-    timed.arg("--quiet").args(["-f", "%e %U %S %M", "-o"]).arg(&report);
+    timed.arg("--quiet").args(["-f", "%e %M", "-o"]).arg(&report);
     timed.arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
         timed.current_dir(directory);
@@ -44,14 +42,10 @@ pub fn measure(command: &Command) -> Result<Usage> {
 
 fn parse(text: &str) -> Result<Usage> {
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [wall, user, system, kib] = numbers[..] else {
+    let [wall, kib] = numbers[..] else {
         return Err(format!("GNU time printed {text:?}"));
     };
-    Ok(Usage {
-        wall: Duration::from_secs_f64(wall),
-        cpu: Duration::from_secs_f64(user + system),
-        peak: kib as u64 * 1024,
-    })
+    Ok(Usage { wall: Duration::from_secs_f64(wall), peak: kib as u64 * 1024 })
 }
 
 /// CPU time that a running process and its waited-for children have used, from proc_pid_stat(5).

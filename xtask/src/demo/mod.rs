@@ -67,7 +67,7 @@ fn switch_on(lab: &Lab) -> Result<Vec<(&'static str, Machine)>> {
 
 /// Prints every event as the server learns of it, until each machine shows its login prompt.
 fn follow(lab: &Lab, server: &Server, machines: &[(&'static str, Machine)]) -> Result<()> {
-    let prompt = Regex::new(r"login: ?$").map_err(told)?;
+    let prompt = Regex::new("login:").map_err(told)?;
     let begun = Instant::now();
     let mut shown = vec![0; machines.len()];
     let mut up = vec![false; machines.len()];
@@ -84,7 +84,7 @@ fn follow(lab: &Lab, server: &Server, machines: &[(&'static str, Machine)]) -> R
             *shown = timeline.events.len();
         }
         for ((label, machine), up) in machines.iter().zip(&mut up) {
-            if !*up && !machine.console().matching(&prompt).is_empty() {
+            if !*up && machine.expect(&prompt, Duration::ZERO).is_ok() {
                 *up = true;
                 println!("   {label:15}  {:6.1} s  ★ login prompt", begun.elapsed().as_secs_f64());
             } else if machine.console().has_ended() {
