@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Context, Row, cpu_of, median};
+use super::{Context, Row, cpu_of, lab, median};
 use crate::{Result, shell};
 
-const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// Bytes of the artifact: larger than any cache of a processor.
 const SIZE: u64 = 1 << 30;
 /// Bytes of a range: the agent's chunk.
@@ -93,40 +92,13 @@ fn compare(case: &Case, ours: &[Figure], peer: &[Figure]) -> [Row; 2] {
 fn image(context: &Context) -> Result<PathBuf> {
     let directory = context.scratch.join("bench");
     let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
-    std::fs::create_dir_all(&directory).map_err(failed)?;
-    let uki = directory.join("image.efi");
-    let mut build = Command::new(&context.bootwright);
-    // The stub is an EFI program as a kernel is, and stands in for one.
-    build.args([
-        "uki",
-        "build",
-        "--linux",
-        STUB,
-        "--initrd",
-        STUB,
-        "--uname",
-        "6",
-        "--cmdline",
-        "quiet",
-        "-o",
-    ]);
-    shell::output(build.arg(&uki))?;
+    let uki = lab::uki(context, &directory, 4096)?;
     let root = directory.join("root.img");
     if std::fs::metadata(&root).map(|metadata| metadata.len()).unwrap_or(0) != SIZE {
         let mut zeroes = std::io::Read::take(File::open("/dev/zero").map_err(failed)?, SIZE);
         std::io::copy(&mut zeroes, &mut File::create(&root).map_err(failed)?).map_err(failed)?;
     }
-    let size = std::fs::metadata(&uki).map_err(failed)?.len();
-    // The server compares sizes; digests are for those who fetch.
-    let digest = format!("sha256:{}", "0".repeat(64));
-    let manifest = serde_json::json!({
-        "schema": 1, "name": "bench", "architecture": "x86_64", "mode": "ram", "kernel": "6", "created": 0,
-        "artifacts": [
-            {"file": "image.efi", "kind": "uki", "size": size, "digest": digest},
-            {"file": "root.img", "kind": "root", "size": SIZE, "digest": digest},
-        ],
-    });
-    std::fs::write(directory.join("image.json"), manifest.to_string()).map_err(failed)?;
+    lab::write_manifest(&directory, "ram", &[("image.efi", "uki", uki), ("root.img", "root", SIZE)])?;
     Ok(directory)
 }
 

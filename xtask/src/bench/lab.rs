@@ -68,8 +68,15 @@ impl Network {
 /// An image whose `image.efi` is a UKI with an initrd of `size` bytes.
 pub fn image(context: &Context, size: usize) -> Result<PathBuf> {
     let directory = context.scratch.join("bench");
+    let uki = uki(context, &directory, size)?;
+    write_manifest(&directory, "embed", &[("image.efi", "uki", uki)])?;
+    Ok(directory)
+}
+
+/// Makes `image.efi` in `directory`, a UKI with an initrd of `size` bytes, and gives its size.
+pub fn uki(context: &Context, directory: &Path, size: usize) -> Result<u64> {
     let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
-    std::fs::create_dir_all(&directory).map_err(failed)?;
+    std::fs::create_dir_all(directory).map_err(failed)?;
     let initrd = context.scratch.join("initrd.img");
     // What counts as a cpio archive at first sight, and then bytes that are not zero.
     let mut bytes = b"070701..".to_vec();
@@ -80,13 +87,18 @@ pub fn image(context: &Context, size: usize) -> Result<PathBuf> {
     // The stub is an EFI program as a kernel is, and stands in for one.
     build.args(["uki", "build", "--linux", STUB, "--uname", "6", "--cmdline", "quiet", "--initrd"]);
     shell::output(build.arg(initrd).arg("-o").arg(&uki))?;
-    let size = std::fs::metadata(&uki).map_err(failed)?.len();
+    Ok(std::fs::metadata(&uki).map_err(failed)?.len())
+}
+
+/// Writes `image.json` for artifacts given by file, kind and size.
+pub fn write_manifest(directory: &Path, mode: &str, artifacts: &[(&str, &str, u64)]) -> Result<()> {
     // The server compares sizes; digests are for those who fetch.
     let digest = format!("sha256:{}", "0".repeat(64));
+    let artifact = |(file, kind, size): &(&str, &str, u64)| serde_json::json!({"file": file, "kind": kind, "size": size, "digest": digest});
     let manifest = serde_json::json!({
-        "schema": 1, "name": "bench", "architecture": "x86_64", "mode": "embed", "kernel": "6", "created": 0,
-        "artifacts": [{"file": "image.efi", "kind": "uki", "size": size, "digest": digest}],
+        "schema": 1, "name": "bench", "architecture": "x86_64", "mode": mode, "kernel": "6", "created": 0,
+        "artifacts": artifacts.iter().map(artifact).collect::<Vec<_>>(),
     });
-    std::fs::write(directory.join("image.json"), manifest.to_string()).map_err(failed)?;
-    Ok(directory)
+    let path = directory.join("image.json");
+    std::fs::write(&path, manifest.to_string()).map_err(|error| format!("{}: {error}", path.display()))
 }
