@@ -28,6 +28,9 @@ pub const QEMU: &str = "qemu-system-x86_64";
 /// The size at which QEMU's FAT driver ends, less room for its own tables.
 const MAX_ESP: u64 = 480 << 20;
 
+/// From one key to the next: firmware polls its serial port and loses what comes faster.
+const KEY: Duration = Duration::from_millis(50);
+
 /// What the machine boots from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Boot {
@@ -301,14 +304,18 @@ impl Machine {
         self.console.expect(pattern, timeout)
     }
 
-    /// Types on the serial console.
+    /// Types on the serial console, at the speed of a typist.
     ///
     /// # Errors
     /// [`Error::Io`] when the machine has ended.
     pub fn type_text(&mut self, text: &str) -> Result<(), Error> {
         let Some(keyboard) = &mut self.keyboard else { return Ok(()) };
-        let typed = keyboard.write_all(text.as_bytes()).and_then(|()| keyboard.flush());
-        typed.map_err(Error::io("typing on a machine's console"))
+        for byte in text.as_bytes() {
+            let typed = keyboard.write_all(&[*byte]).and_then(|()| keyboard.flush());
+            typed.map_err(Error::io("typing on a machine's console"))?;
+            std::thread::sleep(KEY);
+        }
+        Ok(())
     }
 
     /// Waits until QEMU ends by itself; `None` when it still runs after `timeout`.
