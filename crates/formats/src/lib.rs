@@ -6,6 +6,7 @@
 //!   (feature `compression`).
 //! * [`pe`]: PE files and the unified kernel image in them, reader and writer.
 //! * [`linux`]: what a kernel says of itself in its first bytes.
+//! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //!
 //! Every reader takes bytes that nobody has vouched for: it streams, checks each length before it uses
 //! it, and names the offset of what it refuses. Nothing here opens a file, prints or knows a network.
@@ -18,3 +19,6 @@ pub mod cpio;
 pub mod initrd;
 pub mod linux;
 pub mod pe;
+mod read_at;
+
+pub use read_at::{Extent, ExtentKind, FileBytes, ReadAt, Window};
