@@ -17,6 +17,7 @@ pub mod pe;
 pub mod recipe;
 pub mod tar;
 pub mod tftp;
+pub mod torrent;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -57,5 +58,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, pe, recipe, tar, tftp);
+    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, pe, recipe, tar, tftp, torrent);
 }

@@ -6,6 +6,8 @@
 //! manifest, so that from the UKI on nothing unverified runs. What has been checked is a [`Verified`],
 //! and only checking makes one.
 //!
+//! Standard BitTorrent clients know the same file by its [torrent].
+//!
 //! A *machine* reads its instructions from the kernel [command line](cmdline) and tells its story as
 //! [timeline events](timeline).
 //!
@@ -20,6 +22,7 @@ pub mod manifest;
 pub mod pin;
 pub mod root;
 pub mod timeline;
+pub mod torrent;
 mod verified;
 
 pub use chunks::Chunks;
