@@ -13,6 +13,7 @@ pub mod explain;
 pub mod http;
 pub mod initrd;
 pub mod manifest;
+pub mod partitions;
 pub mod pe;
 pub mod recipe;
 pub mod tar;
@@ -58,5 +59,5 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, pe, recipe, tar, tftp, torrent);
+    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, partitions, pe, recipe, tar, tftp, torrent);
 }

@@ -6,7 +6,9 @@
 //!   (feature `compression`).
 //! * [`pe`]: PE files and the unified kernel image in them, reader and writer.
 //! * [`linux`]: what a kernel says of itself in its first bytes.
+//! * [`gpt`] and [`mbr`]: partition tables.
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
+//! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
 //! Every reader takes bytes that nobody has vouched for: it streams, checks each length before it uses
 //! it, and names the offset of what it refuses. Nothing here opens a file, prints or knows a network.
@@ -15,10 +17,15 @@
 
 pub mod compression;
 pub mod cpio;
+mod fields;
+pub mod gpt;
 #[cfg(feature = "compression")]
 pub mod initrd;
 pub mod linux;
+pub mod mbr;
+mod mosaic;
 pub mod pe;
 mod read_at;
 
+pub use mosaic::{Mosaic, Shared};
 pub use read_at::{Extent, ExtentKind, FileBytes, ReadAt, Window};
