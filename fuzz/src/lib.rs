@@ -10,6 +10,7 @@ pub mod cmdline;
 pub mod cpio;
 pub mod dhcp;
 pub mod explain;
+pub mod fat;
 pub mod http;
 pub mod initrd;
 pub mod manifest;
@@ -59,5 +60,7 @@ mod smoke {
         };
     }
 
-    smoke!(cmdline, cpio, dhcp, explain, http, initrd, manifest, partitions, pe, recipe, tar, tftp, torrent);
+    smoke!(
+        cmdline, cpio, dhcp, explain, fat, http, initrd, manifest, partitions, pe, recipe, tar, tftp, torrent
+    );
 }

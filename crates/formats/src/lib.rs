@@ -7,6 +7,7 @@
 //! * [`pe`]: PE files and the unified kernel image in them, reader and writer.
 //! * [`linux`]: what a kernel says of itself in its first bytes.
 //! * [`gpt`] and [`mbr`]: partition tables.
+//! * [`fat`]: the file system of EFI system partitions, reader and writer.
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -17,6 +18,7 @@
 
 pub mod compression;
 pub mod cpio;
+pub mod fat;
 mod fields;
 pub mod gpt;
 #[cfg(feature = "compression")]
