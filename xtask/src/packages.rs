@@ -55,6 +55,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("python3", Need::Test, "small outside servers"),
     ("python3-libtorrent", Need::Test, "a BitTorrent client; reads and makes torrents"),
     ("python3-pefile", Need::Test, "judges PE files"),
+    ("qemu-utils", Need::Test, "qemu-img and qemu-io judge disk formats"),
     ("sbsigntool", Need::Test, "sbsign and sbverify judge PE files"),
     ("shellcheck", Need::Test, "our shell scripts"),
     ("tftp-hpa", Need::Test, "a TFTP client"),

@@ -8,6 +8,7 @@
 //! * [`linux`]: what a kernel says of itself in its first bytes.
 //! * [`gpt`] and [`mbr`]: partition tables.
 //! * [`fat`]: the file system of EFI system partitions, reader and writer.
+//! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -18,6 +19,8 @@
 
 pub mod compression;
 pub mod cpio;
+#[cfg(feature = "compression")]
+pub mod disk;
 pub mod fat;
 mod fields;
 pub mod gpt;

@@ -1,0 +1,44 @@
+//! Disks as virtual machines hold them: qcow2, VMDK, VHD, VHDX, VDI and raw.
+//!
+//! Every reader takes bytes and *is* the disk in them, a [`ReadAt`]: what a guest would read, with its
+//! holes known. [`open`] tells the formats apart by their magic and brings in the other files that an
+//! image names.
+//!
+//! ```text
+//!   bytes ──▶ Qcow2::parse ──▶ references() ──▶ Files::open ──▶ attach ──▶ a ReadAt
+//!             header, geometry   parents, parts,   (the caller's    identity
+//!             snapshots          data files         own policy)     checked
+//! ```
+//!
+//! * [`Disk`]: any of them. The metadata are public fields of each reader: [`qcow2::Qcow2`],
+//!   [`vmdk::Vmdk`], [`vhd::Vhd`], [`vhdx::Vhdx`], [`vdi::Vdi`].
+//! * [`Files`]: how the other files are reached; nothing here opens one by itself.
+//!
+//! A reader keeps no table as large as a header says: tables are read in pieces when they are needed, and
+//! the pieces that are kept are bounded. A damaged table costs the part of the disk that it describes;
+//! reading the rest goes on.
+
+mod chain;
+mod error;
+mod field;
+mod format;
+mod layout;
+mod pages;
+pub mod qcow2;
+mod raw;
+mod uuid;
+pub mod vdi;
+pub mod vhd;
+pub mod vhdx;
+pub mod vmdk;
+
+pub use chain::{Disk, Files, MAX_CHAIN, NoFiles, Reference, Role, Source, open, open_as};
+pub use error::Error;
+pub use format::Format;
+pub use raw::Raw;
+pub use uuid::Uuid;
+
+use crate::Shared;
+
+/// The smallest piece that a guest reads or writes: every virtual size is a multiple of it.
+pub const SECTOR: u64 = 512;
