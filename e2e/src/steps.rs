@@ -114,7 +114,7 @@ impl Scenario {
     /// Lets no more than `megabits` a second through to the machine.
     pub fn slow_down(self, megabits: u32) -> Self {
         let mut tc = self.lab.command("tc");
-        tc.args(["qdisc", "add", "dev", self.running().tap(), "root", "tbf"]);
+        tc.args(["qdisc", "add", "dev", self.running().tap().unwrap_or_default(), "root", "tbf"]);
         tc.args(["rate", &format!("{megabits}mbit"), "burst", "64kb", "latency", "200ms"]);
         assert!(done("running tc", tc.status()).success(), "tc (package iproute2) failed");
         self

@@ -62,6 +62,9 @@ use Need::{Always, Sometimes};
 const UTIL_LINUX: (&str, &str) = ("util-linux", "util-linux");
 const IPXE: (&str, &str) = ("ipxe", "iPXE");
 
+/// Without it a switch in user space connects the machines.
+const BRIDGE: &str = "a bridge for the machines, else a switch in user space";
+
 const STUBS: &[&str] = &["/usr/lib/systemd/boot/efi/linuxx64.efi.stub"];
 const UNDIONLY: &[&str] = &["/usr/lib/ipxe/undionly.kpxe", "/usr/share/ipxe/undionly.kpxe"];
 const SNPONLY: &[&str] = &["/usr/lib/ipxe/snponly.efi", "/usr/share/ipxe/ipxe-snponly-x86_64.efi"];
@@ -77,8 +80,9 @@ const PARTS: &[Part] = &[
     part("serve", Sometimes, SNPONLY, "UEFI machines that boot by PXE", IPXE),
     part("serve", Sometimes, MEMTEST, "a memory test in the menu", ("memtest86+", "Memtest86+")),
     part("vm", Always, &["qemu-system-x86_64"], "machines", ("qemu-system-x86", "QEMU")),
-    part("vm", Always, &["unshare", "nsenter", "setpriv"], "a network for the machines", UTIL_LINUX),
-    part("vm", Always, &["ip"], "a network for the machines", ("iproute2", "iproute2")),
+    part("vm", Always, &["setpriv"], "machines that end with us", UTIL_LINUX),
+    part("vm", Sometimes, &["unshare", "nsenter"], BRIDGE, UTIL_LINUX),
+    part("vm", Sometimes, &["ip"], BRIDGE, ("iproute2", "iproute2")),
     part("vm", Always, &["curl"], "asking the server in there", ("curl", "curl")),
 ];
 
@@ -161,8 +165,13 @@ fn kvm() -> Finding {
 
 /// Tries what `vm` does: namespaces with a bridge, and a tap on it.
 fn network() -> Vec<Finding> {
-    let purpose = "a network for the machines";
-    let finding = |what: &str, state| Finding { verb: "vm", need: Always, what: what.into(), purpose, state };
+    let finding = |what: &str, state| Finding {
+        verb: "vm",
+        need: Sometimes,
+        what: what.into(),
+        purpose: BRIDGE,
+        state,
+    };
     let lab = match Lab::new() {
         Ok(lab) => lab,
         Err(error) => return vec![finding("private namespaces", Err(error.to_string()))],

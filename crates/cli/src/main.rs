@@ -27,6 +27,7 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // There is one, as long as the program runs.
 enum Verb {
     Build(build::Build),
     Completion(complete::Completion),

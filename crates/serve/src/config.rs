@@ -74,6 +74,8 @@ pub struct Config {
     pub ipxe_dir: Option<PathBuf>,
     /// The user to become.
     pub user: Option<String>,
+    /// Where a gateway meets us, instead of an interface.
+    pub behind: Option<PathBuf>,
 }
 
 impl Config {
@@ -107,6 +109,7 @@ impl Config {
             road: self.road.or(file.road),
             ipxe_dir: self.ipxe_dir.or(file.ipxe_dir),
             user: self.user.or(file.user),
+            behind: self.behind.or(file.behind),
         }
     }
 }

@@ -9,7 +9,7 @@
 //!   is found there.
 //! - [`http`]: artifacts by sendfile(2), everything else through a router: [`api`] and a page for people.
 //! - [`recorder`]: where every part says what happens; [`state`]: the timelines that come of it.
-//! - [`interface`], [`privileges`]: the host.
+//! - [`interface`], [`privileges`]: the host; [`gateway`]: a network that is not on it.
 //!
 //! Nothing here prints: lines for the operator go to a callback.
 
@@ -18,6 +18,7 @@ pub mod boot_files;
 pub mod config;
 pub mod daemon;
 pub mod dhcp;
+pub mod gateway;
 pub mod http;
 pub mod images;
 pub mod interface;

@@ -27,6 +27,9 @@ pub enum OptionsError {
     /// Nothing to serve.
     #[error("name an image directory to serve: bootwright serve ./worker_1")]
     NoImage,
+    /// A gateway, and no address in its network.
+    #[error("--behind needs --address, our address in the gateway's network")]
+    NoAddress,
     /// Addresses to give, but nobody to give them.
     #[error("--{0} is for --dhcp full: a proxy gives no addresses")]
     OnlyFull(&'static str),

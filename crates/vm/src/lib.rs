@@ -10,6 +10,9 @@
 //! [`Server`] is our own server on the bridge, [`Road`] names the ways from it into a machine, and
 //! [`uki::Parts`] is for the road that needs neither.
 //!
+//! Where the host makes no namespaces, a [`Switch`] in user space connects machines and server instead;
+//! [`network::make`] finds out.
+//!
 //! The host's own network is never touched, and no privilege is needed.
 
 #![forbid(unsafe_code)]
@@ -17,16 +20,20 @@
 mod error;
 pub mod lab;
 pub mod machine;
+pub mod network;
 mod road;
 pub mod server;
 pub mod service;
+mod switch;
 pub mod transcript;
 pub mod uki;
 
 pub use error::Error;
 pub use lab::Lab;
 pub use machine::Machine;
+pub use network::Network;
 pub use road::{NoRoad, Road};
 pub use server::Server;
 pub use service::Service;
+pub use switch::Switch;
 pub use transcript::{NotSeen, Seen, Transcript};

@@ -1,17 +1,16 @@
-//! Our own server inside a lab.
+//! Our own server in the machines' network.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::lab::{ADDRESS, BRIDGE};
 use crate::service::Copy;
-use crate::{Error, Lab, Service, Transcript};
+use crate::{Error, Network, Service, Transcript};
 
 /// How long the server may take until it answers; it only opens sockets and reads manifests.
 const START: Duration = Duration::from_secs(20);
 
-/// Who gives addresses in the lab.
+/// Who gives addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dhcp {
     /// The server.
@@ -53,14 +52,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it on the lab's bridge and waits until it answers; `copy` gets what it says.
+    /// Starts it in the network and waits until it answers; `copy` gets what it says.
     ///
     /// # Errors
     /// [`Error::Server`] with what it said when it ends or does not answer.
-    pub fn start(lab: &Lab, serving: &Serving, copy: Option<Copy>) -> Result<Self, Error> {
-        let server = Self { service: Service::start(&mut command(lab, serving), copy)? };
+    pub fn start(network: &dyn Network, serving: &Serving, copy: Option<Copy>) -> Result<Self, Error> {
+        let server = Self { service: Service::start(&mut command(network, serving), copy)? };
         let begun = Instant::now();
-        while get(lab, "/v1/machines").is_err() {
+        while network.get("/v1/machines").is_err() {
             let said = &server.service.transcript();
             if said.has_ended() || begun.elapsed() > START {
                 return Err(Error::Server { said: said.tail(20).join("\n    ") });
@@ -79,8 +78,8 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Command`] when it does not answer, [`Error::Io`] when it answers no JSON.
-    pub fn machines(&self, lab: &Lab) -> Result<serde_json::Value, Error> {
-        let text = get(lab, "/v1/machines")?;
+    pub fn machines(&self, network: &dyn Network) -> Result<serde_json::Value, Error> {
+        let text = network.get("/v1/machines")?;
         serde_json::from_slice(&text).map_err(|error| Error::io("reading /v1/machines")(error.into()))
     }
 
@@ -93,10 +92,10 @@ impl Server {
     }
 }
 
-fn command(lab: &Lab, serving: &Serving) -> Command {
-    let mut command = lab.command(&serving.program);
+fn command(network: &dyn Network, serving: &Serving) -> Command {
+    let mut command = network.inside(serving.program.as_os_str());
     command.arg("serve").args(&serving.images);
-    command.args(["--interface", BRIDGE, "--address", ADDRESS, "--http-port", "80"]);
+    network.place(&mut command);
     command.arg("--state").arg(&serving.state);
     match serving.dhcp {
         Dhcp::Full => command.args(["--dhcp", "full", "--range", "10.77.0.50-10.77.0.250"]),
@@ -107,22 +106,4 @@ fn command(lab: &Lab, serving: &Serving) -> Command {
         command.args(["--road", "tftp"]);
     }
     command
-}
-
-/// GETs a path of the server inside the lab.
-///
-/// # Errors
-/// [`Error::Command`] with what curl(1) said.
-pub fn get(lab: &Lab, path: &str) -> Result<Vec<u8>, Error> {
-    let url = format!("http://{ADDRESS}{path}");
-    let output = lab
-        .command("curl")
-        .args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "10", &url])
-        .output()
-        .map_err(Error::tool("nsenter", "util-linux"))?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::Command { command: format!("curl {url}"), status: output.status, said })
 }

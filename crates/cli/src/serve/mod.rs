@@ -46,6 +46,9 @@ pub struct Serve {
     /// The user to become once ports are bound [default: bootwright, else nobody].
     #[arg(long, value_name = "USER")]
     user: Option<String>,
+    /// Serve the network of a gateway that meets us in this directory; `bootwright vm` makes it.
+    #[arg(long, value_name = "DIR", hide = true, requires = "address", conflicts_with = "interface")]
+    behind: Option<PathBuf>,
     /// Print each event as one JSON object on a line.
     #[arg(long)]
     json: bool,
@@ -160,6 +163,7 @@ impl Serve {
             road,
             ipxe_dir: self.boot.ipxe_dir,
             user: self.user,
+            behind: self.behind,
         }
     }
 }

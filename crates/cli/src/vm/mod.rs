@@ -8,7 +8,7 @@ use bootwright_image::Manifest;
 use bootwright_vm::machine::{self, Accel, Boot, Console, Firmware, OnReboot};
 use bootwright_vm::server::{ByTftp, Dhcp, Server, Serving};
 use bootwright_vm::uki::{Parts, PartsError};
-use bootwright_vm::{Lab, Machine, Road};
+use bootwright_vm::{Machine, Network, Road, network};
 use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Boot an image in virtual machines, in a private network with a server of its own.
 ///
-/// Needs no privileges and does not touch the host's network. Without --expect the console of one machine is
+/// Needs no privileges and does not touch the host's network; where the host makes no namespaces, a switch in
+/// user space connects the machines. Without --expect the console of one machine is
 /// this terminal (Ctrl-A X ends the machine).
 ///
 /// Example: bootwright vm ./worker --via pxe --firmware bios --expect 'login:'
@@ -39,6 +40,9 @@ pub struct Vm {
     /// What executes the guest; auto tries the image's kernel under KVM.
     #[arg(long, value_enum, default_value = "auto")]
     accel: Acceleration,
+    /// What connects machines and server; auto takes namespaces where the host allows them.
+    #[arg(long, value_enum, default_value = "auto")]
+    network: Connection,
     /// Memory of each machine.
     #[arg(long, value_name = "MIB", default_value = "2048", value_parser = clap::value_parser!(u32).range(64..))]
     memory: u32,
@@ -84,6 +88,15 @@ enum Kindling {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Connection {
+    Auto,
+    /// A bridge in private user, network and PID namespaces
+    Namespace,
+    /// A switch in user space
+    User,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Acceleration {
     Auto,
     Kvm,
@@ -109,7 +122,7 @@ impl Vm {
         let on_reboot = if self.expect.is_some() { OnReboot::Restart } else { OnReboot::Exit };
         let builder = builder.boot(boot).memory(self.memory).accel(self.accel(&parts)?).on_reboot(on_reboot);
 
-        let lab = Lab::new().or_environment()?;
+        let network = self.network()?;
         let state = tempfile::tempdir().or_environment()?;
         let serving = Serving {
             program: std::env::current_exe().or_environment()?,
@@ -118,18 +131,18 @@ impl Vm {
             by_tftp: if road == Road::Tftp { ByTftp::Uki } else { ByTftp::Ipxe },
             state: state.path().to_owned(),
         };
-        let server = Server::start(&lab, &serving, self.server_copy()).or_environment()?;
-        let machines = self.start(&builder, &lab)?;
+        let server = Server::start(&*network, &serving, self.server_copy()).or_environment()?;
+        let machines = self.start(&builder, &*network)?;
         match &self.expect {
             Some(pattern) => follow::until_seen(&machines, &server, pattern, self.patience(), self.output()),
             None => follow::until_ended(machines, self.timeout.map(Duration::from_secs)),
         }
     }
 
-    fn start(&self, builder: &machine::Builder, lab: &Lab) -> Result<Vec<Machine>, Failure> {
+    fn start(&self, builder: &machine::Builder, network: &dyn Network) -> Result<Vec<Machine>, Failure> {
         let start = |n| {
             let builder = builder.clone().mac(machine::mac(n)).console(self.console(n));
-            let machine = builder.start(lab).or_environment()?;
+            let machine = builder.start(network).or_environment()?;
             if self.count > 1 && self.expect.is_none() && self.console.is_none() {
                 follow::show(machine.console(), machine.mac());
             }
@@ -172,6 +185,19 @@ impl Vm {
                 Ok(choice.accel)
             }
         }
+    }
+
+    fn network(&self) -> Result<Box<dyn Network>, Failure> {
+        let kind = match self.network {
+            Connection::Auto => network::Kind::Auto,
+            Connection::Namespace => network::Kind::Namespace,
+            Connection::User => network::Kind::User,
+        };
+        let (network, why) = network::make(kind).or_environment()?;
+        if let Some(why) = why {
+            eprintln!("bootwright: a switch in user space connects the machines: {why}");
+        }
+        Ok(network)
     }
 
     fn road(&self) -> Road {

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use bootwright_netboot::dhcp::server::Mode;
 use bootwright_netboot::tftp::PORT as TFTP_PORT;
 
+use crate::gateway::{self, Gateway};
 use crate::interface::Interface;
 use crate::{dhcp, http, tftp};
 
@@ -56,6 +57,15 @@ pub enum BindError {
     /// DHCP.
     #[error(transparent)]
     Dhcp(#[from] dhcp::BindError),
+    /// A gateway's directory.
+    #[error("meeting the gateway")]
+    Gateway(#[source] io::Error),
+}
+
+/// Binds what a gateway needs.
+pub fn behind(gateway: &Gateway, port: u16, mode: Option<&Mode>) -> Result<Sockets, BindError> {
+    let gateway::Sockets { http, tftp, dhcp } = gateway.bind(port, mode).map_err(BindError::Gateway)?;
+    Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp })
 }
 
 /// Binds HTTP, and DHCP with TFTP unless `mode` is `None`.

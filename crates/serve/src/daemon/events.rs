@@ -10,6 +10,7 @@ use bootwright_netboot::dhcp::server as dhcp_server;
 use bootwright_netboot::dhcp::server::Outcome;
 use bootwright_netboot::tftp::End;
 
+use crate::gateway::Peers;
 use crate::http::{Observe, Progress};
 use crate::recorder::{Answered, Going, Level, Piece, Recorder};
 use crate::{dhcp, tftp};
@@ -34,9 +35,9 @@ pub fn dhcp_events(recorder: Arc<Recorder>) -> dhcp::Events {
 }
 
 /// From the TFTP server.
-pub fn tftp_events(recorder: Arc<Recorder>) -> tftp::Events {
+pub fn tftp_events(recorder: Arc<Recorder>, peers: Peers) -> tftp::Events {
     Arc::new(move |event: tftp::Event| {
-        let peer = IpAddr::V4(*event.client.ip());
+        let peer = peers.real(IpAddr::V4(*event.client.ip()));
         let piece = |total| Piece { stage: Stage::Tftp, peer, path: &event.path, range: 0..total, total };
         match &event.outcome {
             tftp::Outcome::Started { .. } | tftp::Outcome::Ended { end: End::Probe, .. } => {}

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::api::{App, Scripts, router};
 use crate::boot_files::{Loaders, TftpTree, memtest};
 use crate::config::{Config, Road};
+use crate::gateway::{Gateway, Peers};
 use crate::images::{Catalogue, ImageError};
 use crate::interface::{Interface, InterfaceError, choose, list};
 use crate::options::{Assignments, HTTP_PORT, OptionsError, dhcp_mode, sending, server_url, state_directory};
@@ -77,6 +78,7 @@ pub enum ServeError {
 /// A server with everything open and bound.
 pub struct Ready {
     interface: Interface,
+    peers: Peers,
     url: String,
     catalogue: Arc<Catalogue>,
     assignments: Assignments,
@@ -95,7 +97,9 @@ impl Ready {
             return Err(OptionsError::NoImage.into());
         }
         privileges::raise_open_files();
-        let interface = interface(options)?;
+        let gateway = gateway(options)?;
+        let interface =
+            gateway.as_ref().map_or_else(|| interface(options), |gateway| Ok(gateway.interface()))?;
         let (mut catalogue, faulty) = Catalogue::open(options.images.clone())?;
         let tests = memtest();
         for (_, path, entity) in &tests {
@@ -109,8 +113,13 @@ impl Ready {
         let url = server_url(interface.address, port);
         let loaders = Loaders::find(options.ipxe_dir.as_deref());
         // Before our own sockets are there, which would hear the question too.
-        let search = mode.as_ref().map(|_| dhcp::Search::begin(&interface.name));
-        let sockets = bind::bind(&interface, port, mode.as_ref())?;
+        let search =
+            mode.as_ref().filter(|_| gateway.is_none()).map(|_| dhcp::Search::begin(&interface.name));
+        let sockets = match &gateway {
+            None => bind::bind(&interface, port, mode.as_ref())?,
+            Some(gateway) => bind::behind(gateway, port, mode.as_ref())?,
+        };
+        let peers = gateway.map_or(Peers::Themselves, |_| Peers::Twins(interface.address));
         let (machines, journal, notes) = open_state(options, &mode, user.as_ref().ok())?;
         let recorder = Arc::new(Recorder::new(Arc::new(machines), tell));
         for (level, note) in notes {
@@ -153,6 +162,7 @@ impl Ready {
         let catalogue = Arc::new(catalogue);
         Ok(Self {
             interface,
+            peers,
             url,
             catalogue,
             assignments,
@@ -193,7 +203,7 @@ impl Ready {
             }
         };
         let tree = TftpTree::new(Arc::clone(&self.catalogue), self.loaders, &self.url);
-        let events = tftp_events(Arc::clone(&recorder));
+        let events = tftp_events(Arc::clone(&recorder), self.peers);
         let tftp = match self.sockets.tftp {
             None => None,
             Some(socket) => Some(
@@ -207,7 +217,7 @@ impl Ready {
             observe: http_events(Arc::clone(&recorder)),
         };
         let (stop, stopped) = watch::channel(());
-        let http = http::Server::listen(self.sockets.http, http::Limits::default())?;
+        let http = http::Server::listen(self.sockets.http, http::Limits::default())?.peers(self.peers);
         let http = tokio::spawn(http.run(Arc::new(service), stopped));
         if let Some(search) = self.search {
             let (recorder, own, mode) =
@@ -223,6 +233,12 @@ impl Ready {
         upkeep::save(&recorder);
         Ok(())
     }
+}
+
+fn gateway(options: &Config) -> Result<Option<Gateway>, ServeError> {
+    let Some(directory) = &options.behind else { return Ok(None) };
+    let address = options.address.ok_or(OptionsError::NoAddress)?;
+    Ok(Some(Gateway::new(directory, address)))
 }
 
 fn interface(options: &Config) -> Result<Interface, ServeError> {

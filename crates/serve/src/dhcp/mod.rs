@@ -10,7 +10,7 @@ pub mod journal;
 pub mod others;
 mod sockets;
 
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use commit::Commit;
 pub use journal::{Journal, JournalError};
 pub use others::{Found, Search, find_others};
+use sockets::Channel;
 pub use sockets::{BindError, Heard, Sockets};
 
 /// Packets that are answered together at most: it bounds memory and the wait of the first of them.
@@ -178,7 +179,7 @@ struct Outbox {
 }
 
 impl Outbox {
-    fn socket(&self, port: Port) -> &UdpSocket {
+    fn socket(&self, port: Port) -> &Channel {
         match port {
             Port::Server => &self.sockets.server,
             Port::Pxe => &self.sockets.pxe,
@@ -198,7 +199,7 @@ impl Outbox {
 }
 
 /// The next packet that has arrived, if any.
-fn take(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
+fn take(socket: &Channel, buffer: &mut [u8]) -> Option<(usize, SocketAddrV4)> {
     match socket.recv_from(buffer) {
         Ok((length, SocketAddr::V4(from))) => Some((length, from)),
         // Nothing there, or an ICMP error of an earlier answer: poll says when there is more.

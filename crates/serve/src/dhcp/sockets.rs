@@ -1,12 +1,15 @@
 //! Sockets on ports 67 and 4011 of one interface.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bootwright_netboot::dhcp::server::Mode;
 use bootwright_netboot::dhcp::{PXE_PORT, SERVER_PORT};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::gateway::Datagrams;
 
 /// Bytes that wait in the socket while leases are written: some thousand packets. The kernel may grant
 /// less.
@@ -15,9 +18,43 @@ const RECEIVE_BUFFER: usize = 8 << 20;
 /// The sockets of a server. Binding them needs privileges, using them does not.
 #[derive(Debug)]
 pub struct Sockets {
-    pub(super) server: UdpSocket,
-    pub(super) pxe: UdpSocket,
+    pub(super) server: Channel,
+    pub(super) pxe: Channel,
     heard: Heard,
+}
+
+/// One port.
+#[derive(Debug)]
+pub(super) enum Channel {
+    /// A socket of this host.
+    Udp(UdpSocket),
+    /// A gateway's.
+    Gateway(Datagrams),
+}
+
+impl Channel {
+    pub(super) fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Udp(socket) => socket.recv_from(buffer),
+            Self::Gateway(datagrams) => datagrams.recv_from(buffer),
+        }
+    }
+
+    pub(super) fn send_to(&self, message: &[u8], to: SocketAddrV4) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => socket.send_to(message, to),
+            Self::Gateway(datagrams) => datagrams.send_to(message, to),
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Udp(socket) => socket.as_fd(),
+            Self::Gateway(datagrams) => datagrams.0.as_fd(),
+        }
+    }
 }
 
 /// What reaches port 67.
@@ -80,7 +117,12 @@ impl Sockets {
             (Err(error), _) => return Err(error),
         };
         let pxe = udp(interface, any, PXE_PORT, Share::Nothing)?;
-        Ok(Self { server, pxe, heard })
+        Ok(Self { server: Channel::Udp(server), pxe: Channel::Udp(pxe), heard })
+    }
+
+    /// Both ports of a gateway.
+    pub fn behind(server: Datagrams, pxe: Datagrams) -> Self {
+        Self { server: Channel::Gateway(server), pxe: Channel::Gateway(pxe), heard: Heard::Everything }
     }
 
     /// What reaches port 67.

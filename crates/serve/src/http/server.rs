@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::{Service, connection};
+use crate::gateway::Peers;
 
 /// How many clients are served at once.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Server {
     listener: TcpListener,
     limits: Limits,
+    peers: Peers,
 }
 
 impl Server {
@@ -57,7 +59,13 @@ impl Server {
 
     /// Serves a bound socket. Must be called inside a tokio runtime.
     pub fn listen(listener: std::net::TcpListener, limits: Limits) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(listener)?, limits })
+        Ok(Self { listener: TcpListener::from_std(listener)?, limits, peers: Peers::default() })
+    }
+
+    /// Who the clients really are.
+    #[must_use]
+    pub fn peers(self, peers: Peers) -> Self {
+        Self { peers, ..self }
     }
 
     /// Serves until `stop` says so, then lets running transfers end for a few seconds.
@@ -76,7 +84,7 @@ impl Server {
                 _ = stop.changed() => break,
             };
             let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+                Ok((stream, peer)) => (stream, SocketAddr::new(self.peers.real(peer.ip()), peer.port())),
                 Err(error) => {
                     tracing::warn!("accepting a connection: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::network::Plug;
+
 use super::{Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf, Screen};
 
 /// What [`Builder::start`] made for this machine.
 pub(super) struct Files {
-    pub tap: String,
+    pub plug: Plug,
     pub socket: PathBuf,
     pub ovmf: Option<Ovmf>,
     pub esp: Option<PathBuf>,
@@ -31,7 +33,7 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
         list.with_path("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", &ovmf.code, "");
         list.with_path("-drive", "if=pflash,unit=1,format=raw,file=", &ovmf.variables, "");
     }
-    network(&mut list, builder, &files.tap);
+    network(&mut list, builder, &files.plug);
     boot(&mut list, builder, files);
     for (name, value) in &builder.fw_cfg {
         list.pair("-fw_cfg", format!("name={},string={}", escape(name), escape(value)));
@@ -49,8 +51,10 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     list.0
 }
 
-fn network(list: &mut List, builder: &Builder, tap: &str) {
-    list.pair("-netdev", format!("tap,id=net,ifname={tap},script=no,downscript=no"));
+fn network(list: &mut List, builder: &Builder, plug: &Plug) {
+    let mut netdev = plug.netdev.clone();
+    netdev.push(",id=net");
+    list.pair("-netdev", netdev);
     let model = match builder.nic {
         NicModel::Virtio => "virtio-net-pci",
         NicModel::E1000e => "e1000e",
@@ -112,7 +116,7 @@ mod tests {
 
     fn line(builder: &Builder) -> String {
         let files = Files {
-            tap: "tap7".into(),
+            plug: Plug { netdev: "tap,ifname=tap7".into(), tap: None },
             socket: "/run/a,b/qmp".into(),
             ovmf: Some(Ovmf { code: "/o/code".into(), variables: "/t/variables".into() }),
             esp: None,

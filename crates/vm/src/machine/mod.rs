@@ -1,4 +1,4 @@
-//! One QEMU machine on a lab's bridge.
+//! One QEMU machine in a [network](Network).
 //!
 //! [`Builder`] says what the machine is made of, [`Builder::start`] runs it, and the [`Machine`] listens
 //! to its serial console, types into it and ends it. What QEMU itself complains of stands in the same
@@ -20,7 +20,7 @@ use regex_lite::Regex;
 pub use accel::{Accel, Choice};
 pub use firmware::{Firmware, Ovmf};
 
-use crate::{Error, Lab, NotSeen, Seen, Transcript, service};
+use crate::{Error, Network, NotSeen, Seen, Transcript, service};
 
 /// The program that runs every machine.
 pub const QEMU: &str = "qemu-system-x86_64";
@@ -190,21 +190,21 @@ impl Builder {
         Self { console, ..self }
     }
 
-    /// Starts the machine on a tap of its own.
+    /// Starts the machine on a cable of its own.
     ///
     /// # Errors
     /// [`Error::Missing`] without OVMF, [`Error::Tool`] without QEMU, [`Error::Command`] when no tap
     /// can be had. That QEMU refuses its arguments shows in the transcript.
-    pub fn start(&self, lab: &Lab) -> Result<Machine, Error> {
+    pub fn start(&self, network: &dyn Network) -> Result<Machine, Error> {
         installed()?;
         let directory = tempfile::tempdir().map_err(Error::io("making a directory for a machine"))?;
         let files = arguments::Files {
-            tap: lab.tap()?,
+            plug: network.plug()?,
             socket: directory.path().join("qmp"),
             ovmf: self.ovmf(directory.path())?,
             esp: self.esp(directory.path())?,
         };
-        let mut command = lab.command(QEMU);
+        let mut command = network.inside(QEMU.as_ref());
         command.args(arguments::arguments(self, &files));
         let console = Transcript::default();
         if self.console != Console::Terminal {
@@ -221,7 +221,7 @@ impl Builder {
             console,
             socket: files.socket,
             mac: self.mac.clone(),
-            tap: files.tap,
+            tap: files.plug.tap,
             _directory: directory,
         })
     }
@@ -257,7 +257,7 @@ impl Builder {
     }
 }
 
-/// The Ethernet address of the `n`th machine of a lab, in QEMU's own range.
+/// The Ethernet address of the `n`th machine of a network, in QEMU's own range.
 pub fn mac(n: u8) -> String {
     format!("52:54:00:b0:07:{n:02x}")
 }
@@ -276,7 +276,7 @@ pub struct Machine {
     console: Transcript,
     socket: PathBuf,
     mac: String,
-    tap: String,
+    tap: Option<String>,
     _directory: tempfile::TempDir,
 }
 
@@ -291,9 +291,9 @@ impl Machine {
         &self.mac
     }
 
-    /// The lab's end of its network cable, see [`Lab::tap`].
-    pub fn tap(&self) -> &str {
-        &self.tap
+    /// The other end of its network cable where that is a tap, see [`Lab::tap`](crate::Lab::tap).
+    pub fn tap(&self) -> Option<&str> {
+        self.tap.as_deref()
     }
 
     /// Waits for a line on the console, see [`Transcript::expect`].
