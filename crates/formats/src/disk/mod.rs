@@ -12,30 +12,37 @@
 //!
 //! * [`Disk`]: any of them. The metadata are public fields of each reader: [`qcow2::Qcow2`],
 //!   [`vmdk::Vmdk`], [`vhd::Vhd`], [`vhdx::Vhdx`], [`vdi::Vdi`].
+//! * `write` in each format's module: takes a [`ReadAt`] and writes it in one pass. [`Blocks`] is what they
+//!   share: holes are skipped, zeros found, clusters compressed on all cores.
 //! * [`Files`]: how the other files are reached; nothing here opens one by itself.
 //!
 //! A reader keeps no table as large as a header says: tables are read in pieces when they are needed, and
 //! the pieces that are kept are bounded. A damaged table costs the part of the disk that it describes;
 //! reading the rest goes on.
 
+mod blocks;
 mod chain;
 mod error;
 mod field;
 mod format;
 mod layout;
+mod pack;
 mod pages;
 pub mod qcow2;
-mod raw;
+pub mod raw;
+mod sink;
 mod uuid;
 pub mod vdi;
 pub mod vhd;
 pub mod vhdx;
 pub mod vmdk;
 
+pub use blocks::{BATCH, Blocks, Units, Watch};
 pub use chain::{Disk, Files, MAX_CHAIN, NoFiles, Reference, Role, Source, open, open_as};
 pub use error::Error;
 pub use format::Format;
 pub use raw::Raw;
+pub use sink::Options;
 pub use uuid::Uuid;
 
 use crate::Shared;

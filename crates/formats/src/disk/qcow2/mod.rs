@@ -29,7 +29,9 @@ mod header;
 mod map;
 mod reader;
 mod snapshot;
+mod writer;
 
 pub use header::{CompressionType, Encryption, Header, Incompatible};
 pub use reader::Qcow2;
 pub use snapshot::Snapshot;
+pub use writer::write;

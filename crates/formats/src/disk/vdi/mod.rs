@@ -19,6 +19,8 @@
 
 mod header;
 mod reader;
+mod writer;
 
 pub use header::{Header, ImageType};
 pub use reader::Vdi;
+pub use writer::write;

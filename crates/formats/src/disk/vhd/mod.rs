@@ -26,7 +26,9 @@
 mod footer;
 mod header;
 mod reader;
+mod writer;
 
 pub use footer::{DiskType, Footer, Geometry, SIZE_COUNTS};
 pub use header::DynamicHeader;
 pub use reader::Vhd;
+pub use writer::{Kind, write};

@@ -24,7 +24,9 @@ mod log;
 mod metadata;
 mod reader;
 mod regions;
+mod writer;
 
 pub use header::Header;
 pub use metadata::{Metadata, ParentLocator};
 pub use reader::Vhdx;
+pub use writer::{Kind, write};

@@ -27,7 +27,9 @@ mod descriptor;
 mod header;
 mod reader;
 mod sparse;
+mod writer;
 
 pub use descriptor::{Descriptor, ExtentLine, ExtentType};
 pub use header::Header;
 pub use reader::Vmdk;
+pub use writer::{Description, write_sparse, write_stream};
