@@ -13,6 +13,7 @@ pub mod explain;
 pub mod fat;
 pub mod http;
 pub mod initrd;
+pub mod iso9660;
 pub mod manifest;
 pub mod partitions;
 pub mod pe;
@@ -61,6 +62,7 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, explain, fat, http, initrd, manifest, partitions, pe, recipe, tar, tftp, torrent
+        cmdline, cpio, dhcp, explain, fat, http, initrd, iso9660, manifest, partitions, pe, recipe, tar,
+        tftp, torrent
     );
 }

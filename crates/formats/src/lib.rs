@@ -9,6 +9,7 @@
 //! * [`gpt`] and [`mbr`]: partition tables.
 //! * [`fat`]: the file system of EFI system partitions, reader and writer.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
+//! * [`iso9660`]: CDs that are sticks too, reader and writer.
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -19,6 +20,7 @@
 
 pub mod compression;
 pub mod cpio;
+mod date;
 #[cfg(feature = "compression")]
 pub mod disk;
 pub mod fat;
@@ -26,6 +28,7 @@ mod fields;
 pub mod gpt;
 #[cfg(feature = "compression")]
 pub mod initrd;
+pub mod iso9660;
 pub mod linux;
 pub mod mbr;
 mod mosaic;
