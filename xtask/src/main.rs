@@ -2,6 +2,7 @@
 //! ([`packages`]) and then runs.
 
 mod bench;
+mod debian13;
 mod demo;
 mod images;
 mod packages;
@@ -16,7 +17,7 @@ usage: cargo xtask demo                 build a Debian image, serve it, boot two
        cargo xtask test [--all]         every check; --all adds the long ones
        cargo xtask scenario [NAME...]   only the whole-machine scenarios (all, or those whose name contains NAME)
        cargo xtask bench [NAME...]      measure beside the peers (all, or those named)
-       cargo xtask setup                only install the packages that the above need";
+       cargo xtask setup                only install and unpack what the above need";
 
 /// Why a command ended: one sentence that says what failed.
 pub type Result<T> = std::result::Result<T, String>;
@@ -52,7 +53,7 @@ fn run() -> Result<()> {
         Some((&"test", [])) => test::everything(if all { test::Scope::All } else { test::Scope::Default }),
         Some((&"scenario", names)) => test::scenarios(names),
         Some((&"bench", names)) => bench::run(names),
-        Some((&"setup", [])) => packages::install(packages::Need::Bench),
+        Some((&"setup", [])) => packages::install(packages::Need::Bench).and_then(|()| debian13::judges()),
         _ => Err(USAGE.to_owned()),
     }
 }

@@ -42,7 +42,6 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("cpio", Need::Test, "judges initramfs archives"),
     ("dnsmasq-base", Need::Test, "a DHCP server beside our proxy"),
     ("dosfstools", Need::Test, "fsck.fat"),
-    ("erofs-utils", Need::Test, "fsck.erofs"),
     ("fdisk", Need::Test, "sfdisk judges partition tables"),
     ("genisoimage", Need::Test, "isoinfo and mkisofs judge ISO images"),
     ("gdisk", Need::Test, "sgdisk judges GPT"),

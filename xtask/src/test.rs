@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::packages::{self, Need};
 use crate::shell::{cargo, command, has, run};
-use crate::{Result, images, scenarios};
+use crate::{Result, debian13, images, scenarios};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub enum Scope {
 /// Runs all steps; the first that fails ends the run.
 pub fn everything(scope: Scope) -> Result<()> {
     packages::install(Need::Test)?;
+    debian13::judges()?;
     run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     run("clippy", &mut cargo(&clippy))?;

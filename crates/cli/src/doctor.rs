@@ -73,7 +73,6 @@ const MEMTEST: &[&str] = &["/boot/memtest86+x64.efi", "/boot/memtest86+/memtest.
 const PARTS: &[Part] = &[
     part("build", Always, STUBS, "the stub of a UKI", ("systemd-boot-efi", "systemd-stub")),
     part("build", Sometimes, &["mksquashfs"], "a root as squashfs", ("squashfs-tools", "squashfs-tools")),
-    part("build", Sometimes, &["mkfs.erofs"], "a root as EROFS", ("erofs-utils", "erofs-utils")),
     part("build", Sometimes, &["mmdebstrap"], "a root from Debian packages", ("mmdebstrap", "mmdebstrap")),
     part("build", Sometimes, &["newuidmap"], "Debian packages without root", ("uidmap", "shadow")),
     part("serve", Sometimes, UNDIONLY, "machines with a BIOS", IPXE),

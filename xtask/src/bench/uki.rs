@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Context, Row, Usage, measure, median};
-use crate::{Result, shell};
+use crate::{Result, debian13, shell};
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 const INITRD: u64 = 512 << 20;
@@ -76,28 +76,11 @@ fn ukify(scratch: &Path, initrd: &Path, output: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// ukify out of Debian 13's package, from the mirror that this system uses: Debian 12 has none.
+/// ukify out of Debian 13's package: Debian 12 has none.
 fn fetch_ukify(scratch: &Path) -> Result<PathBuf> {
-    let program = scratch.join("ukify/usr/bin/ukify");
-    if program.is_file() {
-        return Ok(program);
-    }
-    let mut targets = Command::new("apt-get");
-    targets.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages", "Label: Debian"]);
-    let sites = shell::output(&mut targets)?;
-    let site = sites.lines().next().ok_or("no Debian mirror is configured, which ukify could come from")?;
-    let script = r#"set -e
-        mkdir -p "$1/apt/lists/partial" "$1/apt/archives/partial" && cd "$1"
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $2 trixie main" > apt/sources
-        set -- -qq -o Dir::Etc::sourcelist="$1/apt/sources" -o Dir::Etc::sourceparts=- \
-            -o Dir::State::lists="$1/apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$1/apt"
-        apt-get "$@" update
-        apt-get "$@" download systemd-ukify
-        dpkg-deb -x systemd-ukify_*.deb ukify"#;
-    let mut fetch = Command::new("sh");
-    fetch.args(["-c", script, "sh"]).arg(scratch).arg(site);
-    shell::run("fetch ukify from Debian 13", &mut fetch)?;
-    Ok(program)
+    let root = scratch.join("ukify");
+    debian13::unpack(&["systemd-ukify"], &root)?;
+    Ok(root.join("usr/bin/ukify"))
 }
 
 /// Something like an initrd that no file system can make smaller.

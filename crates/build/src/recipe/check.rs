@@ -10,8 +10,8 @@ use bootwright_image::manifest::{self, is_plain_name};
 use toml::Spanned;
 
 use super::{
-    BootFiles, Changes, Debian, FileChange, FileContent, Initrd, KernelSource, Owner, Profile, Recipe,
-    RecipeProblem, RootSource, TreeChange, User, raw,
+    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, KernelSource, Owner, Profile,
+    Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
 };
 use crate::tree::{Glob, TreePath};
 
@@ -65,7 +65,7 @@ impl Checker {
                 raw::Format::Squashfs => RootFormat::Squashfs,
                 raw::Format::Erofs => RootFormat::Erofs,
             },
-            compression: raw.compression,
+            compression: self.compression(raw.format, raw.compression),
             exclude: raw.root.get_ref().exclude.iter().map(|glob| Glob::new(glob.get_ref())).collect(),
             root: self.root(raw.root),
             kernel_version: kernel.version.clone().map(Spanned::into_inner),
@@ -91,6 +91,18 @@ impl Checker {
             },
             name: raw.name.into_inner(),
         }
+    }
+
+    fn compression(
+        &mut self,
+        format: raw::Format,
+        asked: Option<Spanned<Compression>>,
+    ) -> Option<Compression> {
+        let asked = asked?;
+        if matches!((format, asked.get_ref()), (raw::Format::Erofs, Compression::Xz)) {
+            self.problem(asked.span(), "EROFS is written with zstd, gzip or lz4, not with xz".to_owned());
+        }
+        Some(asked.into_inner())
     }
 
     fn root(&mut self, root: Spanned<raw::Root>) -> RootSource {

@@ -24,7 +24,7 @@ pub(super) struct Recipe {
     #[serde(default)]
     pub format: Format,
     /// `zstd`, `xz`, `lz4` or `gzip`; default: the best that the kernel can read.
-    pub compression: Option<Compression>,
+    pub compression: Option<Spanned<Compression>>,
     /// The host name of the machines.
     pub hostname: Option<Text>,
     /// `LANG`, for example `C.UTF-8`.

@@ -54,6 +54,7 @@ fn every_fault_is_told_with_its_line() {
             6,
             "did you mean bootwright.image?",
         ),
+        (format!("name = 'a'\nformat = 'erofs'\ncompression = 'xz'\n{root}"), 3, "not with xz"),
         (format!("name = 'a'\non_failure = 'explode'\n{root}"), 2, "unknown action"),
         (format!("name = 'a'\n{root}[[files]]\npath = '/a'\n"), 5, "either content or from"),
         (format!("name = 'a'\n{root}[[files]]\npath = 'a'\ncontent = ''\n"), 6, "starts with /"),

@@ -1,55 +1,56 @@
-//! EROFS by mkfs.erofs(1), which reads a tar stream since 1.8.
+//! EROFS by the writer of our own, [`formats::erofs`](bootwright_formats::erofs).
 
-use std::process::{ChildStdin, Stdio};
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt as _;
 
-use bootwright_image::Digest;
+use bootwright_formats::erofs::{self, Algorithm, Options, Writer};
 
-use super::{Counting, Order, RootError};
+use super::{Order, RootError};
 use crate::recipe::Compression;
-use crate::tool::Tool;
 use crate::tree::Tree;
 
-const MKFS: Tool = Tool { program: "mkfs.erofs", package: "erofs-utils" };
-const NEEDED: (u32, u32) = (1, 8);
+/// Counts up when the same tree shall give another image.
+pub(super) const GENERATION: &str = "bootwright 1";
+/// Bytes that are handed to the kernel at once.
+const BUFFER: usize = 1 << 20;
 
-pub(super) fn version() -> Result<String, RootError> {
-    // Versions before 1.6 know no --version and begin their help without a number.
-    let text = MKFS.output(MKFS.command().arg("-V"))?;
-    let word = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    let found = word.unwrap_or("of unknown version").to_owned();
-    let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
-    let version = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-    if version < NEEDED {
-        let advice = "Debian 13 has it; or set format = \"squashfs\"";
-        return Err(RootError::TooOld { program: "mkfs.erofs", found, needed: "1.8", advice });
-    }
-    Ok(found)
+/// The compressor, as hard as its best that is not out of all proportion.
+pub(super) fn compression(compression: Compression) -> Result<erofs::Compression, RootError> {
+    let (algorithm, level) = match compression {
+        Compression::Zstd => (Algorithm::Zstd, 15),
+        Compression::Lz4 => (Algorithm::Lz4, 12),
+        Compression::Gzip => (Algorithm::Deflate, 9),
+        Compression::Xz => return Err(RootError::Format("EROFS with xz: zstd, gzip and lz4 are written")),
+    };
+    Ok(erofs::Compression { algorithm, level })
 }
 
 pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
-    let Order { tree, to, compression, epoch, fed } = *order;
-    let algorithm = match compression {
-        Compression::Zstd => "zstd,level=15",
-        Compression::Xz => "lzma",
-        Compression::Lz4 => "lz4hc,12",
-        Compression::Gzip => "deflate",
+    let Order { tree, to, epoch, fed, .. } = *order;
+    let options = Options {
+        uuid: uuid(tree),
+        build_time: epoch,
+        compression: Some(compression(order.compression)?),
+        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    let mut command = MKFS.command();
-    command.args(["--tar=f", "--quiet", "-C65536", "-Efragments,dedupe,all-fragments", "-z", algorithm]);
-    command.args(["-T", &epoch.to_string(), "--mkfs-time", "-U", &uuid(tree)]);
-    command.arg(to).arg("/dev/stdin").stdout(Stdio::null());
-    let feed = |stdin: &mut ChildStdin| tree.write_tar(Counting::new(stdin, fed));
-    Ok(MKFS.run(&mut command, Some(&feed), &|line| tracing::debug!(line, "mkfs.erofs"))?)
+    let failed = |source: io::Error| RootError::Output { path: to.to_owned(), source };
+    let file = File::create(to).map_err(failed)?;
+    let mut writer = Writer::new(BufWriter::with_capacity(BUFFER, file), options)?;
+    tree.write_erofs(&mut writer, fed)?;
+    let (out, written) = writer.finish()?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.write_all_at(&written.first_block, 0).map_err(failed)
 }
 
-/// A version 8 UUID (RFC 9562) that the names in the tree decide: mkfs.erofs would take a random one.
-fn uuid(tree: &Tree) -> String {
+/// A version 8 UUID (RFC 9562) that the names in the tree decide.
+fn uuid(tree: &Tree) -> [u8; 16] {
     let mut digester = bootwright_image::Digester::default();
     tree.iter().for_each(|(path, _)| digester.update(path.as_bytes()));
-    let Digest(mut bytes) = digester.finish();
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = Digest(bytes).hex();
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&digester.finish().0[..16]);
+    uuid[6] = uuid[6] & 0x0f | 0x80;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    uuid
 }

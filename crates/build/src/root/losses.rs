@@ -34,11 +34,11 @@ pub fn losses(tree: &Tree, format: RootFormat) -> Vec<Loss> {
 
 fn lost(path: &TreePath, inode: &Inode, format: RootFormat) -> Vec<String> {
     let mut lost = Vec::new();
-    if matches!(inode.kind, Kind::Socket) {
-        lost.push("a socket, which a tar stream cannot carry".to_owned());
-    }
     if format != RootFormat::Squashfs {
         return lost;
+    }
+    if matches!(inode.kind, Kind::Socket) {
+        lost.push("a socket, which a tar stream cannot carry".to_owned());
     }
     if path.is_root() && (inode.metadata.uid, inode.metadata.gid) != (0, 0) {
         lost.push("its owner: sqfstar gives the root directory to root".to_owned());

@@ -1,4 +1,5 @@
-//! From a [`Tree`] to the file `root.img`, by the programs of the distribution, fed with a tar stream.
+//! From a [`Tree`] to the file `root.img`: EROFS by our own writer, squashfs by the distribution's program,
+//! fed with a tar stream.
 //!
 //! A writer that cannot keep everything says so, path by path, before it starts: see [`losses()`].
 
@@ -7,7 +8,7 @@ mod losses;
 mod squashfs;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bootwright_image::RootFormat;
 
@@ -23,17 +24,17 @@ pub enum RootError {
     /// The program.
     #[error(transparent)]
     Tool(#[from] ToolError),
-    /// The program is too old.
-    #[error("{program} {found} cannot read a tar stream: {needed} or later is needed ({advice})")]
-    TooOld {
-        /// The program.
-        program: &'static str,
-        /// What it says of itself.
-        found: String,
-        /// The first version that can.
-        needed: &'static str,
-        /// What to do instead.
-        advice: &'static str,
+    /// The image itself.
+    #[error(transparent)]
+    Erofs(#[from] bootwright_formats::erofs::Error),
+    /// The file.
+    #[error("writing {path} failed")]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// A format that recipes cannot ask for.
     #[error("a root cannot be written as {0}")]
@@ -49,11 +50,11 @@ pub struct RootWriter {
 }
 
 impl RootWriter {
-    /// A writer; fails when its program is missing or too old.
+    /// A writer; fails when its program is missing, or for what it cannot write.
     pub fn new(format: RootFormat, compression: Compression) -> Result<Self, RootError> {
         let version = match format {
             RootFormat::Squashfs => squashfs::version()?,
-            RootFormat::Erofs => erofs::version()?,
+            RootFormat::Erofs => format!("{} {:?}", erofs::GENERATION, erofs::compression(compression)?),
             RootFormat::Ext4 => return Err(RootError::Format("ext4")),
         };
         Ok(Self { format, compression, version })
@@ -65,7 +66,7 @@ impl RootWriter {
     }
 
     /// Writes `tree` to the new file `to`. `epoch` dates the file system itself; `fed` hears how many
-    /// bytes the program has taken.
+    /// bytes the writer has taken.
     pub fn write(&self, tree: &Tree, to: &Path, epoch: u64, fed: &dyn Fn(u64)) -> Result<(), RootError> {
         let order = Order { tree, to, compression: self.compression, epoch, fed };
         match self.format {

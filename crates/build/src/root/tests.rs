@@ -1,5 +1,8 @@
 use std::process::Command;
 
+#[path = "../../../formats/tests/judges/mod.rs"]
+mod judges;
+
 use super::*;
 use crate::tree::{Content, Inode, Kind, Metadata, TreePath};
 
@@ -129,16 +132,44 @@ fn what_cannot_be_kept_is_named_file_by_file() {
         "/socket: a socket, which a tar stream cannot carry",
     ];
     assert_eq!(told, expected);
-    assert_eq!(losses(&tree, RootFormat::Erofs).len(), 1);
+    assert_eq!(losses(&tree, RootFormat::Erofs), []);
     let directory = tempfile::tempdir().unwrap();
     write(&tree, &directory.path().join("root.img"));
 }
 
 #[test]
-fn a_program_that_is_too_old_or_missing_is_named() {
-    match RootWriter::new(RootFormat::Erofs, Compression::Zstd) {
-        Ok(_) => {}
-        Err(error @ RootError::TooOld { .. }) => assert!(error.to_string().contains("1.8"), "{error}"),
-        Err(error) => assert!(error.to_string().contains("erofs-utils"), "{error}"),
+fn fsck_erofs_finds_what_squashfs_loses() {
+    let mut tree = sample();
+    tree.put(&path("/socket"), inode(Kind::Socket, 0o600, 0)).unwrap();
+    let metadata = &mut tree.get_mut(&path("/d/big")).unwrap().metadata;
+    // user::rw-,group::r--,mask::r--,other::---, user 1000 r--.
+    let acl = "0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000000ffffffff";
+    let acl: Vec<u8> =
+        (0..acl.len()).step_by(2).map(|at| u8::from_str_radix(&acl[at..at + 2], 16).unwrap()).collect();
+    metadata.xattrs.insert(b"system.posix_acl_access".to_vec(), acl.clone());
+    metadata.mode = 0o640;
+    metadata.mtime_nsec = 5;
+    assert_eq!(losses(&tree, RootFormat::Erofs), []);
+    let directory = tempfile::tempdir().unwrap();
+    let (image, out) = (directory.path().join("root.img"), directory.path().join("out"));
+    for compression in [Compression::Lz4, Compression::Zstd, Compression::Gzip] {
+        let writer = RootWriter::new(RootFormat::Erofs, compression).unwrap();
+        writer.write(&tree, &image, EPOCH, &|_| ()).unwrap();
+        let mut fsck = judges::erofs_utils("fsck.erofs");
+        fsck.arg(format!("--extract={}", out.display())).args(["--xattrs", "--overwrite"]).arg(&image);
+        let output = fsck.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut value = [0; 64];
+        let length =
+            rustix::fs::getxattr(out.join("d/big"), "system.posix_acl_access", &mut value[..]).unwrap();
+        assert_eq!(&value[..length], acl);
+        assert!(std::fs::read(out.join("d/big")).unwrap() == vec![5; 300_000]);
+        std::fs::remove_dir_all(&out).unwrap();
     }
+}
+
+#[test]
+fn erofs_is_not_written_with_xz() {
+    let error = RootWriter::new(RootFormat::Erofs, Compression::Xz).unwrap_err().to_string();
+    assert_eq!(error, "a root cannot be written as EROFS with xz: zstd, gzip and lz4 are written");
 }

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use bootwright_formats::erofs;
+
 use crate::cache::CacheError;
 use crate::customize::ChangeError;
 use crate::customize::script::ScriptError;
@@ -109,6 +111,8 @@ impl BuildError {
             Self::Tar { .. } | Self::Unfit(_) | Self::Archive(ArchiveError::Unpack { .. }) => Cause::Input,
             Self::Kernel(KernelError::Host { .. } | KernelError::Tool(_)) => Cause::Environment,
             Self::Kernel(_) | Self::Uki(_) | Self::Initrd(_) => Cause::Input,
+            Self::Root(RootError::Format(_)) => Cause::Recipe,
+            Self::Root(RootError::Erofs(erofs::Error::Xattr { .. } | erofs::Error::Name(_))) => Cause::Input,
             Self::Script(ScriptError::Run(ToolError::Failed { .. })) => Cause::Recipe,
             Self::Busy(_)
             | Self::Cache(_)

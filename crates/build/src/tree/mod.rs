@@ -1,7 +1,7 @@
 //! A root file system as a table in memory: every path with its metadata, contents only referred to.
 //!
 //! Every source of a root becomes a [`Tree`] ([tar](Tree::from_tar), [directory](Tree::from_directory)),
-//! every customisation edits it, and every writer gets it as a [tar stream](Tree::write_tar). Nothing is
+//! every customisation edits it, and writers get it as a [tar stream](Tree::write_tar) or [entry by entry](Tree::write_erofs). Nothing is
 //! unpacked, so neither privileges nor a file system that can hold the owners are needed.
 
 mod content;
@@ -12,6 +12,7 @@ mod from_tar;
 mod glob;
 mod initrd;
 mod path;
+mod to_erofs;
 mod to_tar;
 mod unpack;
 

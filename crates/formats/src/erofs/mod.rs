@@ -1,0 +1,36 @@
+//! EROFS, the read-only file system of Linux: a writer that needs neither a mount nor a tree on disk.
+//!
+//! Specification: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux. Blocks have
+//! 4096 bytes. The image is written from front to back; what only the end can tell, the superblock, is
+//! handed over at the end and belongs into block 0, which is left empty until then:
+//!
+//! ```text
+//! block 0      superblock at 1024, the compressor's settings behind it
+//! data         the files' blocks in the order in which the files came, each file from a block's start
+//! directories  blocks of directories that do not fit behind their inodes
+//! xattrs       extended attributes that several inodes have
+//! metadata     inodes on 32-byte slots: inode │ xattrs │ index │ last bytes of the data
+//! ```
+//!
+//! Inodes take 32 bytes where these hold them, else 64. A compressed file has compact indexes, physical
+//! clusters of up to 64 KiB that are filled to the end, and its last bytes behind its inode
+//! (`ztailpacking`, Linux 5.17). A file that does not get smaller is kept as it is. Equal files of up to
+//! 2 MiB are stored once. The bytes are the same whatever the number of threads.
+//!
+//! Not written: fragments, chunk-based files, deduplication of parts of files, holes (zeros are compressed
+//! like all else), LZMA, several devices, long prefixes of attribute names, block sizes other than 4096.
+
+mod directory;
+mod disk;
+mod index;
+mod layout;
+mod pack;
+mod superblock;
+mod write;
+mod xattr;
+
+pub use pack::Algorithm;
+pub use write::{Compression, Error, InodeId, Kind, Metadata, Options, Writer, Written};
+
+/// Bytes of a block.
+pub const BLOCK_SIZE: usize = disk::BLOCK;

@@ -1,0 +1,384 @@
+//! The writer: entries in, blocks out.
+
+mod finish;
+mod inode;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::directory::Directory;
+use super::disk::{BLOCK, FileType, device};
+use super::pack::{Algorithm, Batch, ExtentKind, Packed, Place, Pool, SEGMENT};
+use super::xattr::Xattrs;
+use inode::{Data, FileData, Inode};
+
+/// The longest name, `EROFS_NAME_LEN`.
+const MAX_NAME: usize = 255;
+/// The longest target of a symbolic link: `PATH_MAX` with its NUL.
+const MAX_TARGET: usize = 4095;
+/// What an inode at most takes before its attributes.
+const MAX_INODE: usize = 64;
+
+/// Why an image cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The output cannot be written, or a thread failed.
+    #[error("writing the EROFS image failed")]
+    Write(#[source] io::Error),
+    /// The content of a file cannot be read.
+    #[error("reading the content of {path} failed")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// An entry came before the directory that holds it, or below something that is none.
+    #[error("{0}: there is no directory yet that could hold it")]
+    NoParent(String),
+    /// The path was there already.
+    #[error("{0} is there twice")]
+    Twice(String),
+    /// A name or target that the format or Linux cannot hold.
+    #[error("{0}: the name or target is empty or too long")]
+    Name(String),
+    /// A directory can have one name only.
+    #[error("{0}: a directory cannot have a second name")]
+    LinkedDirectory(String),
+    /// An extended attribute that the format cannot hold.
+    #[error(
+        "{path}: the extended attribute {name} of {bytes} bytes cannot be kept: EROFS has user., trusted., \
+         security. and POSIX ACLs, names up to 255 and values up to 65535 bytes"
+    )]
+    Xattr {
+        /// The file.
+        path: String,
+        /// Name of the attribute.
+        name: String,
+        /// Bytes of its value.
+        bytes: usize,
+    },
+    /// More than 2^32 blocks.
+    #[error("the image would have more than 16 TiB")]
+    TooLarge,
+    /// Nothing was added.
+    #[error("an image needs a root directory")]
+    NoRoot,
+}
+
+/// How data is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression {
+    /// By which algorithm.
+    pub algorithm: Algorithm,
+    /// How hard, as the compressor counts: LZ4HC 1 to 12, deflate 1 to 9, Zstandard 1 to 22.
+    pub level: i32,
+}
+
+/// What an image is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Names the file system.
+    pub uuid: [u8; 16],
+    /// When it was made, seconds since 1970: the one modification time that small inodes can have.
+    pub build_time: u64,
+    /// `None`: data is kept as it is.
+    pub compression: Option<Compression>,
+    /// How many threads compress.
+    pub threads: NonZeroUsize,
+}
+
+/// Owner, mode, time, extended attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct Metadata<'a> {
+    /// Permission bits with set-uid, set-gid and sticky.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970, rounded down.
+    pub mtime: i64,
+    /// Nanoseconds past it.
+    pub mtime_nsec: u32,
+    /// Values by full names, as getxattr(2) gives them.
+    pub xattrs: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What an entry is.
+pub enum Kind<'a> {
+    /// A directory.
+    Directory,
+    /// A regular file of so many bytes.
+    File(u64, &'a mut dyn Read),
+    /// A symbolic link and its target.
+    Symlink(&'a [u8]),
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device: major, minor.
+    CharDevice(u32, u32),
+    /// A block device: major, minor.
+    BlockDevice(u32, u32),
+}
+
+/// An inode that was added, to be given further names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InodeId(usize);
+
+/// What is left to do, and what the image became.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Belongs to the very beginning of the image.
+    pub first_block: [u8; BLOCK],
+    /// Blocks of the image.
+    pub blocks: u32,
+    /// Inodes.
+    pub inodes: u64,
+}
+
+/// Writes one image. Entries may come in any order in which directories are before what they hold; data is
+/// laid out in the order in which files come.
+pub struct Writer<W> {
+    out: Output<W>,
+    options: Options,
+    inodes: Vec<Inode>,
+    directories: HashMap<Vec<u8>, usize>,
+    xattrs: Xattrs,
+    batch: Batch<(usize, Place)>,
+    pool: Pool<(usize, Place)>,
+    /// Files by size, room behind the inode and digest.
+    known: HashMap<(usize, [u8; 32]), usize>,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer to `out`, which need not seek.
+    ///
+    /// # Errors
+    /// When `out` does not take the empty first block.
+    pub fn new(out: W, options: Options) -> Result<Self, Error> {
+        let mut out = Output { inner: out, blocks: 0 };
+        out.write(&[0; BLOCK])?;
+        let settings = options.compression.map(|compression| (compression.algorithm, compression.level));
+        Ok(Self {
+            out,
+            options,
+            inodes: Vec::new(),
+            directories: HashMap::new(),
+            xattrs: Xattrs::default(),
+            batch: Batch::default(),
+            pool: Pool::new(settings, options.threads.get()),
+            known: HashMap::new(),
+        })
+    }
+
+    /// Adds an entry at `path`: names with slashes between them, the empty path for the root, which comes
+    /// first.
+    ///
+    /// # Errors
+    /// What the format cannot hold, and what fails to be read or written.
+    pub fn add(&mut self, path: &[u8], metadata: &Metadata<'_>, kind: Kind<'_>) -> Result<InodeId, Error> {
+        let xattrs = metadata.xattrs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let xattrs = self.xattrs.add(path, xattrs)?;
+        let room = (BLOCK - MAX_INODE).saturating_sub(self.xattrs.bound(&xattrs));
+        let index = self.inodes.len();
+        let (kind_on_disk, size, data) = match &kind {
+            Kind::Directory => (FileType::Directory, 0, Data::Directory(Directory::default())),
+            Kind::File(size, _) => (FileType::Regular, *size, Data::File(FileData::new(room))),
+            Kind::Symlink(target) => {
+                if target.is_empty() || target.len() > MAX_TARGET {
+                    return Err(Error::Name(display(path)));
+                }
+                (FileType::Symlink, target.len() as u64, inode::target(target, room))
+            }
+            Kind::Fifo => (FileType::Fifo, 0, Data::None),
+            Kind::Socket => (FileType::Socket, 0, Data::None),
+            Kind::CharDevice(major, minor) => (FileType::CharDevice, 0, Data::Device(device(*major, *minor))),
+            Kind::BlockDevice(major, minor) => {
+                (FileType::BlockDevice, 0, Data::Device(device(*major, *minor)))
+            }
+        };
+        self.inodes.push(Inode::new(kind_on_disk, metadata, xattrs, size, data));
+        self.name(path, index)?;
+        if let Kind::File(size, content) = kind {
+            self.read(path, index, room, size, content)?;
+        }
+        Ok(InodeId(index))
+    }
+
+    /// Gives an inode that was added one more name.
+    ///
+    /// # Errors
+    /// When it is a directory or the path has no place.
+    pub fn link(&mut self, path: &[u8], inode: InodeId) -> Result<(), Error> {
+        if self.inodes.get(inode.0).is_none_or(|inode| inode.kind == FileType::Directory) {
+            return Err(Error::LinkedDirectory(display(path)));
+        }
+        self.name(path, inode.0)
+    }
+
+    /// Enters an inode in its directory.
+    fn name(&mut self, path: &[u8], index: usize) -> Result<(), Error> {
+        let kind = self.inodes.get(index).map(|inode| inode.kind);
+        let kind = kind.ok_or_else(|| Error::NoParent(display(path)))?;
+        let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (path.get(..slash), path.get(slash + 1..)),
+            None => (Some(&b""[..]), Some(path)),
+        };
+        let (parent, name) = (parent.unwrap_or_default(), name.unwrap_or_default());
+        if path.is_empty() {
+            if index != 0 || kind != FileType::Directory {
+                return Err(Error::Twice("/".to_owned()));
+            }
+        } else if name.is_empty()
+            || name.len() > MAX_NAME
+            || name == b"."
+            || name == b".."
+            || name.contains(&0)
+        {
+            return Err(Error::Name(display(path)));
+        }
+        let above = match self.directories.get(parent) {
+            Some(above) => *above,
+            None if path.is_empty() => 0,
+            None => return Err(Error::NoParent(display(path))),
+        };
+        if kind == FileType::Directory {
+            self.directories.insert(path.to_vec(), index);
+            if let Some(Inode { data: Data::Directory(directory), nlink, .. }) = self.inodes.get_mut(index) {
+                directory.names.insert(b".".to_vec(), (index, FileType::Directory));
+                directory.names.insert(b"..".to_vec(), (above, FileType::Directory));
+                *nlink = 2;
+            }
+        } else if let Some(inode) = self.inodes.get_mut(index) {
+            inode.nlink += 1;
+        }
+        if path.is_empty() {
+            return Ok(());
+        }
+        let Some(Inode { data: Data::Directory(directory), nlink, .. }) = self.inodes.get_mut(above) else {
+            return Err(Error::NoParent(display(path)));
+        };
+        if directory.names.insert(name.to_vec(), (index, kind)).is_some() {
+            return Err(Error::Twice(display(path)));
+        }
+        *nlink += u32::from(kind == FileType::Directory);
+        Ok(())
+    }
+
+    /// Takes the bytes of a file, segment by segment.
+    fn read(
+        &mut self,
+        path: &[u8],
+        index: usize,
+        room: usize,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Read { path: display(path), source };
+        let mut left = size;
+        let mut segment = Vec::new();
+        while left > 0 {
+            let length = usize::try_from(left).unwrap_or(usize::MAX).min(SEGMENT);
+            segment.resize(length, 0);
+            content.read_exact(&mut segment).map_err(failed)?;
+            let whole = left == size;
+            left -= length as u64;
+            let place = if left == 0 { Place::Last } else { Place::Inner };
+            if whole && place == Place::Last {
+                let digest: [u8; 32] = Sha256::digest(&segment).into();
+                if let Some(earlier) = self.known.get(&(room, digest)) {
+                    let earlier = *earlier;
+                    return self.share(index, earlier);
+                }
+                self.known.insert((room, digest), index);
+            }
+            self.batch.push((index, place), &segment, place);
+            if self.batch.is_full() {
+                self.submit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The inode's data is that of an earlier one.
+    fn share(&mut self, index: usize, earlier: usize) -> Result<(), Error> {
+        if let Some(inode) = self.inodes.get_mut(index) {
+            inode.data = Data::Same(earlier);
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) -> Result<(), Error> {
+        let batch = std::mem::take(&mut self.batch);
+        match self.pool.submit(batch) {
+            Some(packed) => self.store(packed.map_err(Error::Write)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what came back from the threads.
+    fn store(&mut self, results: Vec<((usize, Place), Packed)>) -> Result<(), Error> {
+        for ((index, place), packed) in results {
+            let Some(Inode { data: Data::File(file), .. }) = self.inodes.get_mut(index) else { continue };
+            if file.blocks == 0 {
+                file.first = self.out.next_block()?;
+            }
+            self.out.write(&packed.blocks)?;
+            file.blocks += (packed.blocks.len() / BLOCK) as u32;
+            file.tail = packed.tail.into();
+            file.extents.extend(packed.extents);
+            if place == Place::Last {
+                close(&mut self.out, file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that nothing made smaller is not kept as a compressed one.
+fn close<W: Write>(out: &mut Output<W>, file: &mut FileData) -> Result<(), Error> {
+    if file.extents.iter().any(|extent| extent.kind == ExtentKind::Compressed) {
+        file.extents.shrink_to_fit();
+        return Ok(());
+    }
+    file.extents = Vec::new();
+    if file.tail.len() > file.room {
+        out.write(&file.tail)?;
+        file.blocks += 1;
+        file.tail = Arc::default();
+    }
+    Ok(())
+}
+
+/// Whole blocks, counted.
+struct Output<W> {
+    inner: W,
+    blocks: u64,
+}
+
+impl<W: Write> Output<W> {
+    fn next_block(&self) -> Result<u32, Error> {
+        u32::try_from(self.blocks).map_err(|_| Error::TooLarge)
+    }
+
+    /// Writes bytes and zeros to the next block.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.inner.write_all(bytes).map_err(Error::Write)?;
+        let padding = bytes.len().next_multiple_of(BLOCK) - bytes.len();
+        let zeros = [0; BLOCK];
+        self.inner.write_all(zeros.get(..padding).unwrap_or_default()).map_err(Error::Write)?;
+        self.blocks += bytes.len().div_ceil(BLOCK) as u64;
+        Ok(())
+    }
+}
+
+fn display(path: &[u8]) -> String {
+    format!("/{}", String::from_utf8_lossy(path))
+}
