@@ -45,6 +45,25 @@ impl Entity {
     }
 }
 
+/// An artifact that is no longer what its manifest says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the file has {found} bytes on the server's disk, {needed} are needed: copy the image again")]
+pub struct CutShort {
+    /// Bytes of the file now.
+    pub found: u64,
+    /// Bytes up to the end of what is served of it.
+    pub needed: u64,
+}
+
+impl Body {
+    /// Looks whether the file still holds all that is served of it.
+    pub fn check(&self) -> std::io::Result<()> {
+        let Self::File { file, offset, length } = self else { return Ok(()) };
+        let (found, needed) = (file.metadata()?.len(), offset.saturating_add(*length));
+        if found < needed { Err(std::io::Error::other(CutShort { found, needed })) } else { Ok(()) }
+    }
+}
+
 /// The media type of a file by its extension. UEFI HTTP Boot takes `application/efi` for a program and
 /// the two `vnd.efi` types (UEFI 2.10 section 24.7.3) for RAM disks, each without parameters.
 pub fn content_type(file: &str) -> &'static str {

@@ -7,7 +7,7 @@
 mod entity;
 mod open;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -49,8 +49,14 @@ pub enum Change {
     Kept(ImageError),
 }
 
-/// Tells a changed directory or manifest: device, inode, modification time in nanoseconds.
-type Stamp = Vec<(u64, u64, i64, i64)>;
+/// Tells a changed directory, manifest or artifact.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    /// Device, inode, modification time in nanoseconds.
+    directories: Vec<(u64, u64, i64, i64)>,
+    /// Device, inode, bytes.
+    files: BTreeSet<(u64, u64, u64)>,
+}
 
 impl Catalogue {
     /// Opens what `places` name: each an image directory or a directory of image directories. Any
@@ -107,7 +113,7 @@ impl Catalogue {
         }
     }
 
-    /// Whether a directory or manifest changed since this was last asked.
+    /// Whether a directory, a manifest or the size of an artifact changed since this was last asked.
     pub fn changed(&self) -> bool {
         let now: Vec<_> = self.places.iter().map(|place| stamp(place)).collect();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,15 +196,18 @@ fn take_out_twins(images: &mut Vec<Arc<Image>>) -> Vec<ImageError> {
     twins.into_iter().map(error).collect()
 }
 
-/// A new artifact appears by rename, which changes its directory. An artifact that is changed in its
-/// place is not noticed here: that takes a SIGHUP.
+/// A new artifact appears by rename, which changes its directory, and one that is cut short or grows is
+/// another by its size. An artifact that is overwritten in its place with as many bytes is not noticed here:
+/// that takes a SIGHUP.
 fn stamp(place: &Path) -> Option<Stamp> {
     let of = |metadata: Metadata| (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
-    let mut stamp = vec![of(std::fs::metadata(place).ok()?)];
-    stamp.extend(std::fs::metadata(place.join(MANIFEST)).ok().map(of));
-    for path in directories(place).ok()? {
-        stamp.extend(std::fs::metadata(&path).ok().map(of));
-        stamp.extend(std::fs::metadata(path.join(MANIFEST)).ok().map(of));
+    let mut stamp = Stamp { directories: vec![of(std::fs::metadata(place).ok()?)], files: BTreeSet::new() };
+    for path in std::iter::once(place.to_owned()).chain(directories(place).ok()?) {
+        stamp.directories.extend(std::fs::metadata(&path).ok().map(of));
+        stamp.directories.extend(std::fs::metadata(path.join(MANIFEST)).ok().map(of));
+        let entries = std::fs::read_dir(&path).ok()?.flatten();
+        let files = entries.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
+        stamp.files.extend(files.map(|file| (file.dev(), file.ino(), file.len())));
     }
     Some(stamp)
 }

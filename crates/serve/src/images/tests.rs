@@ -108,3 +108,26 @@ fn a_reload_takes_in_new_images_and_lets_go_of_old_ones() {
     assert!(matches!(&changes[..], [Change::Serves(new), Change::Gone(gone)] if new == "b" && gone == "a"));
     assert_eq!(held.length(), 4, "a transfer that began goes on");
 }
+
+#[test]
+fn an_artifact_that_is_cut_short_is_no_longer_served_until_it_is_whole_again() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", b"root");
+    let catalogue = open(&directory).unwrap();
+    let served = entity(&catalogue, "/images/worker_1/root.img");
+    assert!(!catalogue.changed());
+    let file = std::fs::OpenOptions::new().write(true).open(directory.join("root.img")).unwrap();
+    file.set_len(2).unwrap();
+    let error = served.body.check().unwrap_err().to_string();
+    assert!(error.contains("has 2 bytes on the server's disk, 4 are needed"), "{error}");
+    assert!(catalogue.changed());
+    let changes = catalogue.reload();
+    assert!(
+        matches!(&changes[..], [Change::Refused(ImageError::Size { .. }), Change::Gone(_)]),
+        "{changes:?}"
+    );
+    assert!(matches!(catalogue.find("/images/worker_1/root.img"), Found::Missing(_)));
+    file.set_len(4).unwrap();
+    assert!(catalogue.changed());
+    assert!(matches!(&catalogue.reload()[..], [Change::Serves(_)]));
+}

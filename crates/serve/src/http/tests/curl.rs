@@ -73,6 +73,18 @@ async fn a_broken_transfer_resumes_and_a_changed_file_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_was_cut_short_is_an_error_of_the_server_and_not_half_an_answer() {
+    let server = Running::start(Limits::default());
+    let file = server.place.path().join("worker_1/root.img");
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(1000).unwrap();
+    let root = server.url("/images/worker_1/root.img");
+    let said = text(&["-w", "%{http_code}", &root]).await;
+    assert!(said.starts_with("the file has 1000 bytes on the server's disk, 1048576 are needed"), "{said}");
+    assert!(said.ends_with("500"), "{said}");
+    assert_eq!(*server.transfers.lock().unwrap(), ["0 /images/worker_1/root.img"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_connection_carries_many_requests() {
     let server = Running::start(Limits::default());
     let image = server.url("/images/worker_1/");

@@ -102,7 +102,7 @@ async fn traversal_leads_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_shrinks_ends_the_transfer_not_the_server() {
     let server = Running::start(Limits::default());
-    let root = server._place.path().join("worker_1/root.img");
+    let root = server.place.path().join("worker_1/root.img");
     std::fs::OpenOptions::new().write(true).open(root).unwrap().set_len(1000).unwrap();
     let request = b"GET /images/worker_1/root.img HTTP/1.1\r\nHost: a\r\n\r\n";
     let answer = exchange(server.address, request, 1000).await;

@@ -19,7 +19,7 @@ struct Running {
     /// Ends of transfers, as `bytes path`.
     transfers: Arc<Mutex<Vec<String>>>,
     _stop: watch::Sender<()>,
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
 }
 
 impl Running {
@@ -46,7 +46,7 @@ impl Running {
         };
         let (stop, stopped) = watch::channel(());
         tokio::spawn(server.run(Arc::new(service), stopped));
-        Self { address, root, transfers, _stop: stop, _place: place }
+        Self { address, root, transfers, _stop: stop, place }
     }
 
     fn url(&self, path: &str) -> String {
