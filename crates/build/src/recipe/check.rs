@@ -61,6 +61,12 @@ impl Checker {
                 raw::Mode::Ram => manifest::Mode::Ram,
                 raw::Mode::Embed => manifest::Mode::Embed,
             },
+            url: raw.url.map(|url| {
+                let wanted =
+                    "an http:// or https:// URL that ends with image.json, or with / for its directory";
+                self.test(&url, wanted, is_image_url);
+                url.into_inner()
+            }),
             format: match raw.format {
                 raw::Format::Squashfs => RootFormat::Squashfs,
                 raw::Format::Erofs => RootFormat::Erofs,
@@ -335,6 +341,13 @@ fn is_login(name: &str) -> bool {
     name.len() <= 32
         && name.bytes().next().is_some_and(letter)
         && name.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'-')
+}
+
+/// What the agent takes for the address of an image.
+fn is_image_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let named = text.ends_with('/') || text.ends_with("/image.json");
+    named && is_word(text) && rest.is_some_and(|rest| rest.find('/').is_some_and(|host| host > 0))
 }
 
 fn is_host_name(name: &str) -> bool {

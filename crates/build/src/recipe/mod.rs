@@ -35,6 +35,8 @@ pub struct Recipe {
     pub name: String,
     /// How the machine gets its root.
     pub mode: Mode,
+    /// The URL of `image.json`, pinned in the initrd; `None`: the machine finds out.
+    pub url: Option<String>,
     /// The file system of the root.
     pub format: RootFormat,
     /// The compressor within it; `None`: the best that the kernel can read.

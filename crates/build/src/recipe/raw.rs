@@ -25,6 +25,9 @@ pub(super) struct Recipe {
     pub format: Format,
     /// `zstd`, `xz`, `lz4` or `gzip`; default: the best that the kernel can read.
     pub compression: Option<Spanned<Compression>>,
+    /// Where machines find the image: the URL of its `image.json`, or of its directory with a `/` behind.
+    /// Default: they ask by DHCP.
+    pub url: Option<Text>,
     /// The host name of the machines.
     pub hostname: Option<Text>,
     /// `LANG`, for example `C.UTF-8`.

@@ -32,6 +32,15 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
+fn the_url_of_an_image_is_kept_for_the_pin() {
+    let root = "[root]\nsource = 'tar'\npath = 'root.tar'\n";
+    for url in ["https://boot.example/images/a/image.json", "http://10.0.0.1:8080/images/a/"] {
+        let recipe = parse(&format!("name = 'a'\nurl = '{url}'\n{root}")).unwrap();
+        assert_eq!(recipe.url.as_deref(), Some(url));
+    }
+}
+
+#[test]
 fn every_fault_is_told_with_its_line() {
     let root = "[root]\nsource = 'directory'\npath = 'r'\n";
     for (text, line, expected) in [
@@ -56,6 +65,9 @@ fn every_fault_is_told_with_its_line() {
         ),
         (format!("name = 'a'\nformat = 'erofs'\ncompression = 'xz'\n{root}"), 3, "not with xz"),
         (format!("name = 'a'\non_failure = 'explode'\n{root}"), 2, "unknown action"),
+        (format!("name = 'a'\nurl = 'http://s/images/a'\n{root}"), 2, "ends with image.json"),
+        (format!("name = 'a'\nurl = 'ftp://s/a/image.json'\n{root}"), 2, "http:// or https://"),
+        (format!("name = 'a'\nurl = 'http:///image.json'\n{root}"), 2, "http:// or https://"),
         (format!("name = 'a'\n{root}[[files]]\npath = '/a'\n"), 5, "either content or from"),
         (format!("name = 'a'\n{root}[[files]]\npath = 'a'\ncontent = ''\n"), 6, "starts with /"),
         (format!("name = 'a'\n{root}[[files]]\npath = '/../a'\ncontent = ''\n"), 6, ".."),

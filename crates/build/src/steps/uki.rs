@@ -35,7 +35,7 @@ impl Job<'_> {
             name: self.name.clone(),
             mode: self.recipe.mode,
             root_manifest: root.digest(),
-            image: None,
+            image: self.recipe.url.clone(),
             built: created,
             cmdline: self.recipe.cmdline.clone(),
         };
