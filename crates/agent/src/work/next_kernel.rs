@@ -13,10 +13,12 @@ use url::Url;
 use super::Work;
 use super::online::Online;
 use crate::address::ImageAddress;
+use crate::boot::kexec::aria2::Verifying;
 use crate::boot::kexec::{self, Next, aria2};
 use crate::boot::memory;
 use crate::failure::Failure;
 use crate::handover::HandOver;
+use crate::instructions::Instructions;
 use crate::root::progress::Progress;
 
 /// Where kernels lie until they are loaded.
@@ -33,7 +35,19 @@ impl Work {
         if !self.instructions.options.compat_aria2 {
             return Ok(None);
         }
-        aria2::Request::read(&self.instructions.line).map_err(Failure::new)
+        let request = aria2::Request::read(&self.instructions.line).map_err(Failure::new)?;
+        match &request {
+            Some(request) => {
+                request.check(self.verifying()).map_err(Failure::new).map(|()| Some(request.clone()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// An initrd with a pin starts nothing that nobody vouches for, unless it is told to.
+    fn verifying(&self) -> Verifying {
+        let Instructions { pin, options, .. } = &self.instructions;
+        if pin.is_some() && !options.verify_off { Verifying::Everything } else { Verifying::WhatHasDigest }
     }
 
     /// In a boot that fetches files only by aria2-initrd's names, no image needs to be found.

@@ -12,7 +12,8 @@ use crate::manifest::Mode;
 const PREFIX: &str = "bootwright.";
 
 /// Every key that is understood, without the prefix.
-const KEYS: &[&str] = &["image", "digest", "mode", "overlay", "report", "on_failure", "compat", "debug"];
+const KEYS: &[&str] =
+    &["image", "digest", "mode", "overlay", "report", "on_failure", "compat", "verify", "debug"];
 
 /// What the machine does when it cannot boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct BootOptions {
     pub on_failure: OnFailure,
     /// `compat=aria2`: the generic names of aria2-initrd (`url=` …) count.
     pub compat_aria2: bool,
+    /// `verify=off`: what `compat=aria2` fetches without a digest is started even by an initrd with a pin.
+    pub verify_off: bool,
     /// `debug`: tell everything on the console.
     pub debug: bool,
 }
@@ -149,6 +152,7 @@ impl BootOptions {
             "on_failure" => self.on_failure = parse(text()?)?,
             "compat" if text()? == "aria2" => self.compat_aria2 = true,
             "compat" => return Err(Problem::Value("only aria2 is known".into())),
+            "verify" => self.verify_off = !switch(Some(text()?))?,
             "debug" => self.debug = switch(value)?,
             unknown => return Err(Problem::Unknown { nearest: nearest(unknown) }),
         }
@@ -216,13 +220,16 @@ mod tests {
     fn every_known_key_is_read() {
         let (options, errors) = read(
             "quiet bootwright.image=http://10.0.0.1/images/a/image.json bootwright.mode=ram \
-             bootwright.overlay=50% bootwright.on-failure=shell,30 bootwright.compat=aria2 bootwright.debug",
+             bootwright.overlay=50% bootwright.on-failure=shell,30 bootwright.compat=aria2 \
+             bootwright.verify=off bootwright.debug",
         );
         assert_eq!(errors, []);
         assert_eq!(options.mode, Some(Mode::Ram));
         let wait = Some(Duration::from_secs(30));
         assert_eq!(options.on_failure, OnFailure { action: FailureAction::Shell, wait });
-        assert!(options.compat_aria2 && options.debug);
+        assert!(options.compat_aria2 && options.verify_off && options.debug);
+        assert!(!read("bootwright.verify=on").0.verify_off);
+        assert_eq!(read("bootwright.verify").1.len(), 1, "to switch it off takes a word");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `url=URL,URL…` | files to fetch into `output_dir` (`/tmp`), as its README says |
 //! | `kernel_url=` `initrd_url=` | what to start by kexec, as its init does; the kernel may be a UKI |
-//! | `kernel_sha=` `initrd_sha=` | their SHA-256; without it the file is started unverified, with a warning |
+//! | `kernel_sha=` `initrd_sha=` | their SHA-256; without it an initrd with a pin refuses ([`Verifying`]), another one warns |
 //! | `next_kernel_params=` | the command line; default that of the UKI, else `console=ttyS0` |
 //!
 //! `aria2_options=` has no effect (a warning says so). `tpm_attestation=1` is refused: a machine that is
@@ -51,7 +51,33 @@ pub struct Request {
     pub warnings: Vec<String>,
 }
 
+/// What must have a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verifying {
+    /// Whatever is started: the initrd has a pin, and `bootwright.verify=off` is not said.
+    Everything,
+    /// What the line gives one for, as aria2-initrd does it.
+    WhatHasDigest,
+}
+
 impl Request {
+    /// Refuses what would be started without a digest where everything must have one.
+    pub fn check(&self, verifying: Verifying) -> Result<(), String> {
+        if verifying == Verifying::WhatHasDigest {
+            return Ok(());
+        }
+        let started = [("kernel", &self.kernel), ("initrd", &self.initrd)];
+        let without =
+            |(_, remote): &&(&str, &Option<Remote>)| remote.as_ref().is_some_and(|it| it.digest.is_none());
+        match started.iter().find(without) {
+            Some((name, _)) => Err(format!(
+                "{name}_url= without {name}_sha= is refused: this initrd pins an image, and starts nothing that is \
+                 not verified; give its SHA-256, or say bootwright.verify=off"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the line; `None` when it asks for nothing of the kind, an error when it asks for what cannot
     /// be done.
     pub fn read(line: &CommandLine) -> Result<Option<Self>, String> {
@@ -154,6 +180,18 @@ mod tests {
             let error = read(line).unwrap_err();
             assert!(error.contains(word), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn where_everything_is_verified_nothing_starts_without_a_digest() {
+        let digest = Digest::of(b"kernel").hex();
+        let check = |line: &str| read(line).unwrap().unwrap().check(Verifying::Everything);
+        assert!(check("kernel_url=http://s/k").unwrap_err().contains("kernel_sha= is refused"));
+        let kernel = format!("kernel_url=http://s/k kernel_sha={digest}");
+        assert!(check(&format!("{kernel} initrd_url=http://s/i")).unwrap_err().contains("initrd_sha="));
+        assert_eq!(check(&kernel), Ok(()));
+        let plain = read("kernel_url=http://s/k initrd_url=http://s/i").unwrap().unwrap();
+        assert_eq!(plain.check(Verifying::WhatHasDigest), Ok(()));
     }
 
     proptest! {
