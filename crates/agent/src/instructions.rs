@@ -8,6 +8,40 @@ use bootwright_image::{MAX_MANIFEST, Pin, pin};
 /// The compatibility marker an initrd can carry instead of `bootwright.compat=aria2` on its line.
 const COMPAT_ARIA2: &str = "/bootwright/compat.aria2";
 
+/// A parameter of another boot system that has no effect here, though a set-up may count on it.
+struct Foreign {
+    key: &'static str,
+    /// How the value begins, where the key alone says nothing.
+    value: &'static str,
+    /// Why it has none, and what to say instead.
+    instead: &'static str,
+}
+
+const FOREIGN: &[Foreign] = &[
+    Foreign {
+        key: "root",
+        value: "live:",
+        instead: "name the image by bootwright.image= and bootwright.digest=",
+    },
+    Foreign {
+        key: "rd.systemd.pull",
+        value: "",
+        instead: "name the image by bootwright.image= and bootwright.digest=",
+    },
+    Foreign { key: "ntp", value: "", instead: CLOCK },
+    Foreign { key: "ntpserver", value: "", instead: CLOCK },
+    Foreign { key: "rd.ntp", value: "", instead: CLOCK },
+];
+
+const CLOCK: &str = "no time server is asked, the clock is set by the date of the image and of its server";
+
+impl Foreign {
+    fn warning(&self, line: &CommandLine) -> Option<String> {
+        let value = line.all(self.key).find(|value| value.starts_with(self.value))?;
+        Some(format!("{}={value} has no effect: {}", self.key, self.instead))
+    }
+}
+
 /// The instructions, read once.
 #[derive(Debug, Clone)]
 pub struct Instructions {
@@ -53,7 +87,8 @@ impl Instructions {
             line.init_arguments = own.init_arguments;
         }
         let (options, errors) = BootOptions::read(&line);
-        let warnings = errors.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        warnings.extend(FOREIGN.iter().filter_map(|foreign| foreign.warning(&line)));
         Self { line, options, pin, warnings }
     }
 
@@ -107,6 +142,18 @@ mod tests {
         let instructions = Instructions::combine(None, "bootwright.imgae=http://x/");
         assert_eq!(instructions.warnings.len(), 1);
         assert!(instructions.warnings[0].contains("did you mean bootwright.image"));
+    }
+
+    #[test]
+    fn what_another_boot_system_would_heed_is_a_warning_that_names_it() {
+        let warnings = |line: &str| Instructions::combine(None, line).warnings;
+        assert_eq!(warnings("root=/dev/sda1 quiet"), [""; 0]);
+        let told = warnings("root=live:http://s/root.squashfs ntp=10.0.0.1");
+        assert!(
+            told[0].starts_with("root=live:http://s/root.squashfs has no effect: name the image"),
+            "{told:?}"
+        );
+        assert!(told[1].starts_with("ntp=10.0.0.1 has no effect: no time server"), "{told:?}");
     }
 
     #[test]

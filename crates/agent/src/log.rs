@@ -1,14 +1,17 @@
-//! The console and the kernel log.
+//! The consoles and the kernel log.
 //!
 //! Every event goes to `/dev/kmsg`, so that `dmesg` of the running system still tells the boot, and from
-//! `info` on to `/dev/console`, which may be missing. Libraries and the agent speak through `tracing`;
+//! `info` on to every console of the kernel: `/dev/console`, which is the last one of the command line and may
+//! be missing, and the others that `/sys/class/tty/console/active` names. Libraries and the agent speak through `tracing`;
 //! this is the subscriber, small because it has two sinks and no spans.
 
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::OFlags;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -26,20 +29,20 @@ pub enum Verbosity {
 }
 
 struct Sinks {
-    console: Option<File>,
+    consoles: Vec<File>,
     kmsg: Option<File>,
     /// The console's cursor stands behind a progress line.
     in_progress_line: bool,
 }
 
-static SINKS: Mutex<Sinks> = Mutex::new(Sinks { console: None, kmsg: None, in_progress_line: false });
+static SINKS: Mutex<Sinks> = Mutex::new(Sinks { consoles: Vec::new(), kmsg: None, in_progress_line: false });
 
 /// Opens the sinks and listens to `tracing` from now on. A sink that is missing is left out.
 pub fn start(verbosity: Verbosity) {
     let open = |path| OpenOptions::new().write(true).open(path).ok();
     {
         let mut sinks = sinks();
-        sinks.console = open("/dev/console");
+        sinks.consoles = open("/dev/console").into_iter().chain(other_consoles()).collect();
         sinks.kmsg = open("/dev/kmsg");
     }
     // A second call changes nothing: the first subscriber stays.
@@ -50,20 +53,38 @@ pub fn start(verbosity: Verbosity) {
 pub fn progress(text: &str) {
     let mut sinks = sinks();
     let line = format!("\r{}{text}\x1b[K", stamp());
-    if let Some(console) = &mut sinks.console {
-        // Nothing can be done about a console that does not take bytes.
-        let _ = console.write_all(line.as_bytes());
-        sinks.in_progress_line = true;
-    }
+    sinks.in_progress_line = sinks.show(&line);
+}
+
+/// The consoles that `/dev/console` does not stand for: all but the last of the kernel's list. One that takes no
+/// bytes, a serial line without its other end, must not hold the boot up: what it does not take is lost.
+fn other_consoles() -> Vec<File> {
+    let active = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits();
+    let flags = i32::try_from(flags).unwrap_or_default();
+    let open =
+        |name: &str| OpenOptions::new().write(true).custom_flags(flags).open(format!("/dev/{name}")).ok();
+    others(&active).into_iter().filter_map(open).collect()
+}
+
+/// All but the last name of the list.
+fn others(active: &str) -> Vec<&str> {
+    let mut names: Vec<&str> = active.split_whitespace().collect();
+    names.pop();
+    names
 }
 
 impl Sinks {
+    /// Whether a console has taken it.
+    fn show(&mut self, text: &str) -> bool {
+        // Nothing can be done about a console that does not take bytes.
+        let taken = self.consoles.iter_mut().map(|console| console.write_all(text.as_bytes()).is_ok());
+        taken.fold(false, |any, taken| any | taken)
+    }
+
     fn write(&mut self, line: &str, priority: u8) {
         let gap = if std::mem::take(&mut self.in_progress_line) { "\r\n" } else { "" };
-        let shown = match &mut self.console {
-            Some(console) => console.write_all(format!("{gap}{}{line}\r\n", stamp()).as_bytes()).is_ok(),
-            None => false,
-        };
+        let shown = self.show(&format!("{gap}{}{line}\r\n", stamp()));
         if let Some(kmsg) = &mut self.kmsg {
             // What the console has shown is kept out of the kernel's own printing by its priority.
             let priority = if shown { 7 } else { priority };
@@ -164,6 +185,13 @@ impl Visit for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dev_console_stands_for_the_last_console() {
+        assert_eq!(others("tty0 ttyS0\n"), ["tty0"]);
+        assert_eq!(others("ttyS0\n"), [""; 0]);
+        assert_eq!(others(""), [""; 0]);
+    }
 
     #[test]
     fn a_record_ends_at_a_letter_even_when_it_is_cut() {

@@ -13,6 +13,9 @@ use super::configuration::{Configuration, Route};
 use super::ip_argument::{self, IpArgument};
 use bootwright_netboot::Mac;
 
+/// The field of the kernel's `ip=` that names a time server.
+const NTP: usize = 9;
+
 /// How an interface gets its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
@@ -42,6 +45,9 @@ impl Plan {
     pub fn read(line: &CommandLine) -> Self {
         let mut plan = Self::default();
         for value in line.all("ip") {
+            if let Some(server) = value.split(':').nth(NTP).filter(|server| !server.is_empty()) {
+                plan.warnings.push(format!("ip={value}: the time server {server} is not asked"));
+            }
             match ip_argument::parse(value) {
                 Ok(argument) => plan.arguments.push(argument),
                 Err(problem) => plan.warnings.push(format!("ip={value}: {problem}")),
@@ -176,6 +182,13 @@ mod tests {
         assert_eq!(configuration.prefix, 24);
         assert_eq!(configuration.routes.len(), 2);
         assert_eq!(configuration.routes[1].gateway, Some(Ipv4Addr::new(10, 0, 0, 9)));
+    }
+
+    #[test]
+    fn a_time_server_is_not_passed_over_in_silence() {
+        let plan = plan("ip=10.0.0.2::10.0.0.1:24::eth0:none:10.0.0.1::10.0.0.9");
+        assert_eq!(plan.warnings.len(), 1);
+        assert!(plan.warnings[0].contains("10.0.0.9 is not asked"), "{:?}", plan.warnings);
     }
 
     #[test]
