@@ -21,6 +21,7 @@ pub mod recipe;
 pub mod tar;
 pub mod tftp;
 pub mod torrent;
+pub mod tracker;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -63,6 +64,6 @@ mod smoke {
 
     smoke!(
         cmdline, cpio, dhcp, explain, fat, http, initrd, iso9660, manifest, partitions, pe, recipe, tar,
-        tftp, torrent
+        tftp, torrent, tracker
     );
 }

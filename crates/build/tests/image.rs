@@ -16,6 +16,7 @@ use bootwright_build::tar::{Writer, Written};
 use bootwright_build::tree::Metadata;
 use bootwright_formats::pe::Uki;
 use bootwright_image::manifest::{ArtifactKind, Mode};
+use bootwright_image::torrent::{Info, Metainfo};
 use bootwright_image::{Digest, Manifest, Pin, RootManifest, pin};
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -137,6 +138,8 @@ fn an_image_is_complete_and_its_parts_vouch_for_each_other() {
     let read = |name: &str| fs::read(bench.path("image").join(name)).unwrap();
     let manifest = Manifest::from_bytes(&read("image.json")).unwrap();
     assert_eq!((manifest.name.as_str(), manifest.mode), ("image", Mode::Ram));
+    let torrent = Metainfo::from_bytes(&read("root.torrent")).unwrap();
+    assert_eq!(torrent.info, Info::of(&RootManifest::from_bytes(&read("root.json")).unwrap()));
     assert_eq!((manifest.kernel.as_str(), manifest.os.as_deref()), (VERSION, Some("Test OS")));
     assert_eq!(manifest.architecture, "x86_64");
     for artifact in &manifest.artifacts {
@@ -200,6 +203,26 @@ fn nothing_changed_means_nothing_is_done() {
         report.manifest.artifact(ArtifactKind::Root).unwrap().digest,
         Digest::of(&fs::read(bench.path("image/root.img")).unwrap())
     );
+}
+
+#[test]
+fn mirrors_of_the_recipe_are_web_seeds_and_change_nothing_else() {
+    let bench = Bench::new();
+    bench.build().unwrap();
+    let read = |name: &str| fs::read(bench.path("image").join(name)).unwrap();
+    let (torrent, manifest) = (Metainfo::from_bytes(&read("root.torrent")).unwrap(), read("image.json"));
+    bench.recipe("mirrors = ['http://a/worker', 'https://b/']");
+    assert!(!bench.build().unwrap().0.unchanged);
+    let mirrored = Metainfo::from_bytes(&read("root.torrent")).unwrap();
+    assert_eq!(mirrored.web_seeds, ["http://a/worker/", "https://b/"]);
+    assert_eq!((mirrored.info, read("image.json")), (torrent.info, manifest));
+    // It belongs to the image: one that is gone is made again.
+    fs::remove_file(bench.path("image/root.torrent")).unwrap();
+    assert!(!bench.build().unwrap().0.unchanged);
+    assert!(bench.path("image/root.torrent").exists());
+    bench.recipe("mirrors = ['ftp://a/']");
+    let error = format!("{:?}", Recipe::load(bench.0.path()).unwrap_err());
+    assert!(error.contains("a mirror is the URL of a directory"), "{error}");
 }
 
 #[test]

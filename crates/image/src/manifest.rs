@@ -12,6 +12,8 @@ pub enum Mode {
     Embed,
     /// The root is fetched whole, verified, then booted from memory.
     Ram,
+    /// There is no machine: the image is a single file to be fetched, such as a disk image.
+    File,
 }
 
 impl Mode {
@@ -20,6 +22,7 @@ impl Mode {
         match self {
             Self::Embed => "embed",
             Self::Ram => "ram",
+            Self::File => "file",
         }
     }
 }
@@ -48,6 +51,8 @@ pub enum ArtifactKind {
     RootManifest,
     /// A list of packages.
     Sbom,
+    /// The one file of an image that no machine boots.
+    File,
 }
 
 /// One file of an image.
@@ -70,11 +75,13 @@ pub struct Manifest {
     pub schema: u32,
     /// The image's name: also its directory's name and its name in URLs.
     pub name: String,
-    /// The word Rust and the kernel use: `x86_64`, `aarch64`.
+    /// The word Rust and the kernel use: `x86_64`, `aarch64`. Empty for [`Mode::File`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub architecture: String,
     /// How the machine gets its root.
     pub mode: Mode,
-    /// `uname -r` of the kernel.
+    /// `uname -r` of the kernel. Empty for [`Mode::File`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kernel: String,
     /// `PRETTY_NAME` of the root's os-release, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +107,14 @@ pub enum ManifestError {
     /// A name that could lead out of its directory, or two artifacts of one name.
     #[error("the manifest names {0:?}, which is not a plain file name or stands there twice")]
     Name(String),
+    /// An image for machines that does not say for which.
+    #[error("the manifest of an image in mode {} says no {key}", mode.name())]
+    Missing {
+        /// What is missing.
+        key: &'static str,
+        /// The image's mode.
+        mode: Mode,
+    },
 }
 
 impl Manifest {
@@ -121,10 +136,20 @@ impl Manifest {
         }
         let mut names = std::collections::BTreeSet::new();
         let files = manifest.artifacts.iter().map(|artifact| &artifact.file);
-        for name in std::iter::once(&manifest.name).chain(files) {
+        for name in files {
             if !is_plain_name(name) || !names.insert(name) {
                 return Err(ManifestError::Name(name.clone()));
             }
+        }
+        if !is_plain_name(&manifest.name) {
+            return Err(ManifestError::Name(manifest.name));
+        }
+        let must = [("architecture", &manifest.architecture), ("kernel", &manifest.kernel)];
+        match must.into_iter().find(|(_, value)| value.is_empty()) {
+            Some((key, _)) if manifest.mode != Mode::File => {
+                return Err(ManifestError::Missing { key, mode: manifest.mode });
+            }
+            _ => {}
         }
         Ok(manifest)
     }
@@ -168,6 +193,15 @@ mod tests {
     #[test]
     fn a_manifest_survives_its_own_bytes() {
         let manifest = sample(&["image.efi"]);
+        assert_eq!(Manifest::from_bytes(&manifest.to_bytes().unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn only_a_single_file_needs_no_kernel() {
+        let mut manifest = Manifest { kernel: String::new(), ..sample(&["image.efi"]) };
+        let error = Manifest::from_bytes(&manifest.to_bytes().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "the manifest of an image in mode ram says no kernel");
+        manifest.mode = Mode::File;
         assert_eq!(Manifest::from_bytes(&manifest.to_bytes().unwrap()).unwrap(), manifest);
     }
 

@@ -14,6 +14,8 @@ pub enum RootFormat {
     Erofs,
     /// ext4.
     Ext4,
+    /// Whatever it is: a single file that is served to be fetched, not to be booted.
+    Opaque,
 }
 
 impl RootFormat {
@@ -23,6 +25,7 @@ impl RootFormat {
             Self::Squashfs => "squashfs",
             Self::Erofs => "erofs",
             Self::Ext4 => "ext4",
+            Self::Opaque => "opaque",
         }
     }
 

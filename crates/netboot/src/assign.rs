@@ -138,6 +138,9 @@ pub enum Refusal {
         /// What the machine is.
         machine: Cpu,
     },
+    /// Only single files are served.
+    #[error("no image that boots is served here")]
+    NothingToBoot,
     /// An agent asks for an image by name.
     #[error("its image {0:?} is not served here")]
     NotServed(String),
@@ -158,6 +161,11 @@ impl Rules {
             return Err(RulesError::Image { key: rule.key, image: rule.image.clone() });
         }
         Ok(Self { images, rules, allow })
+    }
+
+    /// No image at all, for a server of other things: every machine is refused.
+    pub fn nothing(allow: Vec<Mac>) -> Self {
+        Self { images: Vec::new(), rules: Vec::new(), allow }
     }
 
     /// The images, first the default.
@@ -186,7 +194,7 @@ impl Rules {
         let Some(choice) =
             choice.or_else(|| self.images.first().map(|image| Choice { image, by: ChosenBy::Default }))
         else {
-            return Err(Refusal::NotServed(String::new()));
+            return Err(Refusal::NothingToBoot);
         };
         match (choice.image.cpu, facts.cpu()) {
             (Some(wanted), Some(machine)) if !machine.runs(wanted, facts.firmware()) => {

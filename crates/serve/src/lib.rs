@@ -8,6 +8,8 @@
 //! - [`dhcp`]: ports 67 and 4011, leases that survive a restart; [`tftp`]: port 69; [`boot_files`]: what
 //!   is found there.
 //! - [`http`]: artifacts by sendfile(2), everything else through a router: [`api`] and a page for people.
+//! - [`tracker`]: BitTorrent peers of what is served are told of one another.
+//! - [`swarms`]: that tracker with a clock.
 //! - [`recorder`]: where every part says what happens; [`state`]: the timelines that come of it.
 //! - [`interface`], [`privileges`]: the host; [`gateway`]: a network that is not on it.
 //!
@@ -26,9 +28,11 @@ pub mod options;
 pub mod privileges;
 pub mod recorder;
 pub mod state;
+pub mod swarms;
 #[cfg(test)]
 mod testing;
 pub mod tftp;
+pub mod tracker;
 mod ui;
 
 pub use bootwright_netboot::Mac;

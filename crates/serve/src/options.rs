@@ -25,11 +25,14 @@ pub const HTTP_PORT: u16 = 80;
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
     /// Nothing to serve.
-    #[error("name an image directory to serve: bootwright serve ./worker_1")]
+    #[error("name an image directory or a file to serve: bootwright serve ./worker_1")]
     NoImage,
     /// A gateway, and no address in its network.
     #[error("--behind needs --address, our address in the gateway's network")]
     NoAddress,
+    /// DHCP, but single files only.
+    #[error("--dhcp {0} needs an image to boot: what is served are single files")]
+    NothingToBoot(&'static str),
     /// Addresses to give, but nobody to give them.
     #[error("--{0} is for --dhcp full: a proxy gives no addresses")]
     OnlyFull(&'static str),
@@ -69,7 +72,12 @@ impl Assignments {
             name: image.name().to_owned(),
             cpu: image.manifest.architecture.parse::<Cpu>().ok(),
         };
-        let images = catalogue.images().iter().map(image).collect();
+        // A single file is to be fetched: no machine is ever sent to it.
+        let images: Vec<_> =
+            catalogue.images().iter().filter(|image| image.is_bootable()).map(image).collect();
+        if images.is_empty() && self.rules.is_empty() {
+            return Ok(Rules::nothing(self.allow.clone()));
+        }
         Rules::new(images, self.rules.clone(), self.allow.clone())
     }
 }
@@ -77,6 +85,15 @@ impl Assignments {
 /// Whether answers are sent.
 pub fn sending(config: &Config) -> Sending {
     if config.dry_run == Some(true) { Sending::Nothing } else { Sending::Answers }
+}
+
+/// That DHCP is not answered, as it must be when there is nothing to boot.
+pub fn no_dhcp(config: &Config) -> Result<Option<Mode>, OptionsError> {
+    match config.dhcp {
+        None | Some(Dhcp::Off) => Ok(None),
+        Some(Dhcp::Proxy) => Err(OptionsError::NothingToBoot("proxy")),
+        Some(Dhcp::Full) => Err(OptionsError::NothingToBoot("full")),
+    }
 }
 
 /// Whether and how DHCP is answered; `None` for not at all.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bootwright_image::chunks::{ChunkDigester, size_for};
 use bootwright_image::manifest::Mode;
-use bootwright_image::{Artifact, ArtifactKind, Digest, Manifest};
+use bootwright_image::{Artifact, ArtifactKind, Digest, Manifest, RootFormat, RootManifest};
 
 /// What `.linux` of the sample holds.
 pub const LINUX: &[u8] = b"this is the kernel";
@@ -43,11 +44,23 @@ pub fn uki() -> Vec<u8> {
     file
 }
 
+/// What `root` is made of.
+pub fn root_manifest(root: &[u8]) -> RootManifest {
+    let mut digester = ChunkDigester::new(size_for(root.len() as u64));
+    digester.update(root);
+    let (size, digest, chunks) = digester.finish();
+    RootManifest { schema: 1, file: "root.img".into(), format: RootFormat::Squashfs, size, digest, chunks }
+}
+
 /// Writes the image `name` with `root` as its root into `place`; its directory.
 pub fn image(place: &Path, name: &str, root: &[u8]) -> PathBuf {
     let directory = place.join(name);
     std::fs::create_dir_all(&directory).unwrap();
-    let files = [("image.efi", ArtifactKind::Uki, uki()), ("root.img", ArtifactKind::Root, root.to_vec())];
+    let files = [
+        ("image.efi", ArtifactKind::Uki, uki()),
+        ("root.img", ArtifactKind::Root, root.to_vec()),
+        ("root.json", ArtifactKind::RootManifest, root_manifest(root).to_bytes().unwrap()),
+    ];
     let artifacts = files.map(|(file, kind, bytes)| {
         std::fs::write(directory.join(file), &bytes).unwrap();
         Artifact { file: file.into(), kind, size: bytes.len() as u64, digest: Digest::of(&bytes) }

@@ -116,7 +116,7 @@ impl Work {
             (Mode::Embed, None) => {
                 Err(Failure::new("mode embed, but this initrd has no pin and so no root in it"))
             }
-            (Mode::Ram, _) => self.fetch_and_boot().await,
+            (Mode::Ram | Mode::File, _) => self.fetch_and_boot().await,
         }
     }
 

@@ -57,6 +57,7 @@ fn needs(format: RootFormat, compression: Compression, mode: Mode) -> Vec<Need> 
         RootFormat::Squashfs => "CONFIG_SQUASHFS",
         RootFormat::Erofs => "CONFIG_EROFS_FS",
         RootFormat::Ext4 => "CONFIG_EXT4_FS",
+        RootFormat::Opaque => "CONFIG_BLK_DEV_LOOP",
     };
     let need = |option, why| Need { option, why };
     let mut needs = vec![
@@ -86,6 +87,7 @@ fn option(format: RootFormat, compression: Compression) -> &'static str {
         // LZ4 comes with compression as such.
         (RootFormat::Erofs, Compression::Lz4) => "CONFIG_EROFS_FS_ZIP",
         (RootFormat::Ext4, _) => "CONFIG_EXT4_FS",
+        (RootFormat::Opaque, _) => "CONFIG_BLK_DEV_LOOP",
     }
 }
 

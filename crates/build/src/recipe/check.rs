@@ -73,6 +73,7 @@ impl Checker {
             },
             compression: self.compression(raw.format, raw.compression),
             exclude: raw.root.get_ref().exclude.iter().map(|glob| Glob::new(glob.get_ref())).collect(),
+            mirrors: raw.mirrors.into_iter().map(|url| self.mirror(url)).collect(),
             root: self.root(raw.root),
             kernel_version: kernel.version.clone().map(Spanned::into_inner),
             boot_files: if kernel.keep_boot { BootFiles::Keep } else { BootFiles::Drop },
@@ -109,6 +110,15 @@ impl Checker {
             self.problem(asked.span(), "EROFS is written with zstd, gzip or lz4, not with xz".to_owned());
         }
         Some(asked.into_inner())
+    }
+
+    /// BEP 19: a URL with a slash at its end is of a directory.
+    fn mirror(&mut self, url: Text) -> String {
+        let web = |url: &str| ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        let text = "a mirror is the URL of a directory: http://… or https://…";
+        self.test(&url, text, |url| web(url) && is_word(url) && !url.contains(['?', '#']));
+        let url = url.into_inner();
+        if url.ends_with('/') { url } else { format!("{url}/") }
     }
 
     fn root(&mut self, root: Spanned<raw::Root>) -> RootSource {

@@ -41,6 +41,8 @@ pub struct Recipe {
     pub format: RootFormat,
     /// The compressor within it; `None`: the best that the kernel can read.
     pub compression: Option<Compression>,
+    /// URLs of directories that hold copies of the image's files, each with a slash at its end.
+    pub mirrors: Vec<String>,
     /// Where the root comes from.
     pub root: RootSource,
     /// Paths that are left out of the root.

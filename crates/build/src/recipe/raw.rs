@@ -38,6 +38,9 @@ pub(super) struct Recipe {
     /// What the machine does when it cannot boot: `reboot` (default), `shell` or `poweroff`, with
     /// `,SECONDS` to wait before.
     pub on_failure: Option<Text>,
+    /// URLs of directories that hold copies of the image's files: they go into its torrent.
+    #[serde(default)]
+    pub mirrors: Texts,
     /// Where the root comes from.
     pub root: Spanned<Root>,
     /// Kernel, modules, command line.

@@ -55,7 +55,7 @@ impl RootWriter {
         let version = match format {
             RootFormat::Squashfs => squashfs::version()?,
             RootFormat::Erofs => format!("{} {:?}", erofs::GENERATION, erofs::compression(compression)?),
-            RootFormat::Ext4 => return Err(RootError::Format("ext4")),
+            RootFormat::Ext4 | RootFormat::Opaque => return Err(RootError::Format(format.name())),
         };
         Ok(Self { format, compression, version })
     }
@@ -72,7 +72,7 @@ impl RootWriter {
         match self.format {
             RootFormat::Squashfs => squashfs::write(&order),
             RootFormat::Erofs => erofs::write(&order),
-            RootFormat::Ext4 => Err(RootError::Format("ext4")),
+            RootFormat::Ext4 | RootFormat::Opaque => Err(RootError::Format(self.format.name())),
         }
     }
 }

@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bootwright_image::{Digest, Manifest};
+use bootwright_image::torrent::ROOT_TORRENT;
+use bootwright_image::{ArtifactKind, Digest, Manifest};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
 use super::BuildError;
@@ -40,8 +41,10 @@ pub(super) fn check_replaceable(output: &Path) -> Result<(), BuildError> {
     let manifest =
         std::fs::read(output.join(MANIFEST)).ok().and_then(|bytes| Manifest::from_bytes(&bytes).ok());
     let Some(manifest) = manifest else { return Err(occupied("is no image".into())) };
-    let known =
-        |name: &str| name == MANIFEST || manifest.artifacts.iter().any(|artifact| artifact.file == name);
+    let known = |name: &str| {
+        [MANIFEST, ROOT_TORRENT].contains(&name)
+            || manifest.artifacts.iter().any(|artifact| artifact.file == name)
+    };
     match names.iter().find(|name| !name.to_str().is_some_and(known)) {
         None => Ok(()),
         Some(name) => Err(occupied(format!("holds {}, which is no part of the image", name.display()))),
@@ -162,7 +165,9 @@ impl<'a> Place<'a> {
     }
 
     fn stamps(&self, manifest: &Manifest) -> io::Result<BTreeMap<String, Digest>> {
-        let files = manifest.artifacts.iter().map(|artifact| artifact.file.as_str()).chain([MANIFEST]);
+        let torrent = manifest.artifact(ArtifactKind::Root).map(|_| ROOT_TORRENT);
+        let files = manifest.artifacts.iter().map(|artifact| artifact.file.as_str());
+        let files = files.chain([MANIFEST]).chain(torrent);
         files.map(|file| Ok((file.to_owned(), stamp(&std::fs::metadata(self.output.join(file))?)))).collect()
     }
 }

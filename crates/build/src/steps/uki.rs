@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bootwright_formats::cpio::{Attributes, Writer};
 use bootwright_image::manifest::{Artifact, ArtifactKind, Mode};
+use bootwright_image::torrent::{Info, Metainfo, ROOT_TORRENT};
 use bootwright_image::{Digest, Digester, Manifest, Pin, pin};
 
 use super::initrd::Initrd;
@@ -51,6 +52,10 @@ impl Job<'_> {
         self.write_uki(&pin, kernel, root, initrd, os_release.clone(), &staging)?;
         let path = staging.path(root::MANIFEST);
         std::fs::write(&path, &root.bytes).map_err(at(&path))?;
+        if self.recipe.mode != Mode::Embed {
+            let path = staging.path(ROOT_TORRENT);
+            std::fs::write(&path, self.torrent(root)).map_err(at(&path))?;
+        }
         let manifest = self.manifest(kernel, os_release.as_deref(), created, &staging)?;
         let path = staging.path(MANIFEST);
         std::fs::write(&path, manifest.to_bytes()?).map_err(at(&path))?;
@@ -72,13 +77,21 @@ impl Job<'_> {
             .own_key()
             .with("pin", serde_json::to_vec(pin)?)
             .with("initrd", initrd.key.0)
-            .with("os-release", os_release.unwrap_or_default());
+            .with("os-release", os_release.unwrap_or_default())
+            .with("mirrors", serde_json::to_vec(&self.recipe.mirrors)?);
         let microcode = self.recipe.initrd.microcode.iter().map(PathBuf::as_path);
         for path in microcode.chain([Path::new(uki::STUB_DIRECTORY)]) {
             let identity = std::fs::metadata(path).map(|metadata| stamp(&metadata).0).unwrap_or_default();
             key = key.with(&path.display().to_string(), identity);
         }
         Ok(key.finish())
+    }
+
+    /// `root.torrent`. It is not listed in the manifest: a server gives it out with its own tracker, and
+    /// all that it vouches for is in the root manifest too.
+    fn torrent(&self, root: &Root) -> Vec<u8> {
+        let web_seeds = self.recipe.mirrors.clone();
+        Metainfo { info: Info::of(&root.manifest), trackers: Vec::new(), web_seeds }.to_bytes()
     }
 
     fn write_uki(

@@ -1,5 +1,6 @@
 //! `bootwright serve`: machines boot from here.
 
+mod digesting;
 mod teller;
 
 use std::net::Ipv4Addr;
@@ -16,12 +17,13 @@ use teller::{Output, Teller};
 ///
 /// Answers DHCP, TFTP and HTTP on one interface until it is interrupted. By default another DHCP server gives
 /// the addresses and this one adds what to boot (proxyDHCP). Machines, timelines and images are shown at / of
-/// the HTTP server, and as JSON at /v1/machines. SIGHUP reads the images again.
+/// the HTTP server, and as JSON at /v1/machines. SIGHUP reads the images again. A single file (an ISO, a disk
+/// image, a tarball) is digested once and can be fetched and shared by peers; no machine is ever booted from it.
 ///
 /// Example: bootwright serve ./worker --interface eth1 --dhcp full --range 10.0.0.50-10.0.0.99
 #[derive(Args)]
 pub struct Serve {
-    /// Image directories, or directories of them; the first image is the default.
+    /// Image directories, directories of them, or any single files; the first image that boots is the default.
     #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Configuration in TOML, with the names of these options; options win.
@@ -125,7 +127,7 @@ impl Serve {
         let file = self.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
         let config = self.into_config().or(file);
         let (teller, tell) = Teller::new(output);
-        let ready = Ready::prepare(&config, tell).map_err(failure);
+        let ready = Ready::prepare(&config, tell, digesting::show()).map_err(failure);
         // Privileges are gone, or it failed: from here on there may be threads.
         let printer = teller.start();
         let result = ready.and_then(|ready| ready.run().map_err(failure));

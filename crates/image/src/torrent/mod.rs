@@ -29,3 +29,6 @@ pub use info::{Content, Contradiction, Info, InfoError, MAX_PIECES, PathInTorren
 pub use info_hash::{InfoHash, InfoHashError};
 pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{MAX_URLS, Metainfo, TorrentError};
+
+/// The file name of a root's torrent in its image directory.
+pub const ROOT_TORRENT: &str = "root.torrent";

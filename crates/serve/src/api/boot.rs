@@ -51,7 +51,12 @@ impl Scripts {
         let memtest = self.memtest.iter().find(|(firmware, _)| *firmware == facts.firmware());
         let menu = Menu {
             server: self.server.clone(),
-            entries: catalogue.images().iter().map(|image| entry(image)).collect(),
+            entries: catalogue
+                .images()
+                .iter()
+                .filter(|image| image.is_bootable())
+                .map(|image| entry(image))
+                .collect(),
             memtest: memtest.map(|(_, path)| path.clone()),
         };
         let script = ipxe::script(&menu, facts, &choice).map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 mod boot;
 mod openapi;
 mod report;
+mod swarm;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use report::MAX_REPORT;
 
 use crate::images::Catalogue;
 use crate::recorder::Recorder;
+use crate::swarms::Swarms;
 use crate::ui;
 
 /// What the answers are made from.
@@ -32,19 +34,24 @@ pub struct App {
     pub recorder: Arc<Recorder>,
     /// Which machine boots what, as iPXE scripts.
     pub scripts: Scripts,
+    /// Who shares what.
+    pub swarms: Swarms,
 }
 
 /// Every route, with the methods it knows: the router and the OpenAPI document are both held to it.
 pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/"),
     ("get", "/machines/{mac}"),
+    ("get", "/announce"),
     ("get", "/boot.ipxe"),
+    ("get", "/scrape"),
     ("get", "/v1/health"),
     ("get", "/v1/images"),
     ("get", "/v1/machines"),
     ("get", "/v1/machines/{mac}"),
     ("get", "/v1/openapi.json"),
     ("post", "/v1/report"),
+    ("get", "/v1/swarms"),
 ];
 
 /// The router.
@@ -52,13 +59,16 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(ui::overview))
         .route("/machines/{mac}", get(ui::machine))
+        .route("/announce", get(swarm::announce))
         .route("/boot.ipxe", get(boot::script))
+        .route("/scrape", get(swarm::scrape))
         .route("/v1/health", get(health))
         .route("/v1/images", get(images))
         .route("/v1/machines", get(machines))
         .route("/v1/machines/{mac}", get(machine))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/v1/report", post(report::take))
+        .route("/v1/swarms", get(swarm::swarms))
         .fallback(async || Refused(StatusCode::NOT_FOUND, "nothing is here: see /v1/openapi.json".into()))
         .layer(DefaultBodyLimit::max(MAX_REPORT))
         .with_state(app)

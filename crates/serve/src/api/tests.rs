@@ -26,8 +26,10 @@ fn site(allow: &[&str]) -> Site {
     let images = vec![Image { name: "worker_1".into(), cpu: None }];
     let allow = allow.iter().map(|mac| mac.parse().unwrap()).collect();
     let rules = Arc::new(Rules::new(images, Vec::new(), allow).unwrap());
+    let catalogue = Catalogue::open(vec![directory]).unwrap().0;
     let app = App {
-        catalogue: Arc::new(Catalogue::open(vec![directory]).unwrap().0),
+        swarms: Swarms::new(&catalogue, Vec::new()),
+        catalogue: Arc::new(catalogue),
         recorder: Arc::new(Recorder::new(Arc::new(Machines::in_memory()), Box::new(|_| {}))),
         scripts: Scripts::new("http://10.0.0.1".into(), rules, Vec::new()),
     };
@@ -42,7 +44,7 @@ impl Site {
         let response = self.router.call(request).await.unwrap();
         let status = response.status().as_u16();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     async fn json(&mut self, path: &str) -> Value {
@@ -153,9 +155,23 @@ async fn what_the_api_says_has_the_fields_that_the_document_names() {
     let document = site.json("/v1/openapi.json").await;
     let machine = site.json(&format!("/v1/machines/{MAC}")).await;
     let manifest = site.json("/v1/images").await[0].clone();
-    for (name, value) in
-        [("Machine", machine), ("Manifest", manifest), ("Health", site.json("/v1/health").await)]
-    {
+    let hash: String = site.json("/v1/swarms").await[0]["info_hash"].as_str().unwrap().into();
+    let hash: String =
+        hash.as_bytes().chunks(2).map(|pair| format!("%{}{}", pair[0] as char, pair[1] as char)).collect();
+    let announce =
+        format!("/announce?info_hash={hash}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=7&left=2&event=started");
+    let (_, answer) = site.ask("GET", &announce, "").await;
+    assert!(answer.starts_with("d8:completei0e10:incompletei1e"), "{answer}");
+    let swarm = site.json("/v1/swarms").await[0].clone();
+    let peer = swarm["peers"][0].clone();
+    assert_eq!((&peer["mac"], &peer["left"], &swarm["image"]), (&json!(MAC), &json!(2), &json!("worker_1")));
+    for (name, value) in [
+        ("Machine", machine),
+        ("Manifest", manifest),
+        ("Health", site.json("/v1/health").await),
+        ("Swarm", swarm),
+        ("Peer", peer),
+    ] {
         let schema = &document["components"]["schemas"][name];
         for key in value.as_object().unwrap().keys() {
             assert!(schema["properties"].get(key).is_some(), "{name}.{key} is not described");

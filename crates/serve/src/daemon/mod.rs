@@ -25,12 +25,15 @@ use crate::api::{App, Scripts, router};
 use crate::boot_files::{Loaders, TftpTree, memtest};
 use crate::config::{Config, Road};
 use crate::gateway::{Gateway, Peers};
-use crate::images::{Catalogue, ImageError};
+use crate::images::{Catalogue, Digests, ImageError, OnDigest};
 use crate::interface::{Interface, InterfaceError, choose, list};
-use crate::options::{Assignments, HTTP_PORT, OptionsError, dhcp_mode, sending, server_url, state_directory};
+use crate::options::{
+    Assignments, HTTP_PORT, OptionsError, dhcp_mode, no_dhcp, sending, server_url, state_directory,
+};
 use crate::privileges::{self, Dropped, PrivilegeError};
 use crate::recorder::{Level, Recorder, Tell, chain};
 use crate::state::{Machines, STATE_FILES};
+use crate::swarms::Swarms;
 use crate::{dhcp, http, tftp};
 
 pub use bind::BindError;
@@ -92,7 +95,8 @@ pub struct Ready {
 
 impl Ready {
     /// Steps 1 to 3. Must be called while the process has one thread.
-    pub fn prepare(options: &Config, tell: Box<Tell>) -> Result<Self, ServeError> {
+    /// `on_digest` hears of single files that are read for the first time.
+    pub fn prepare(options: &Config, tell: Box<Tell>, on_digest: Box<OnDigest>) -> Result<Self, ServeError> {
         if options.images.is_empty() {
             return Err(OptionsError::NoImage.into());
         }
@@ -100,17 +104,21 @@ impl Ready {
         let gateway = gateway(options)?;
         let interface =
             gateway.as_ref().map_or_else(|| interface(options), |gateway| Ok(gateway.interface()))?;
-        let (mut catalogue, faulty) = Catalogue::open(options.images.clone())?;
+        let user = privileges::target(options.user.as_deref())?;
+        let state = state_place(options, user.as_ref().ok())?;
+        let digests = Digests::new(state.clone(), on_digest);
+        let (mut catalogue, faulty) = Catalogue::open_with(options.images.clone(), digests)?;
         let tests = memtest();
         for (_, path, entity) in &tests {
             catalogue.add(path, entity.clone());
         }
         let assignments = Assignments::of(options);
         let rules = assignments.for_images(&catalogue).map_err(OptionsError::Rules)?;
-        let mode = dhcp_mode(options, &interface)?;
-        let user = privileges::target(options.user.as_deref())?;
+        let bootable = catalogue.images().iter().any(|image| image.is_bootable());
+        let mode = if bootable { dhcp_mode(options, &interface)? } else { no_dhcp(options)? };
         let port = options.http_port.unwrap_or(HTTP_PORT);
         let url = server_url(interface.address, port);
+        catalogue.give_torrents(&url);
         let loaders = Loaders::find(options.ipxe_dir.as_deref());
         // Before our own sockets are there, which would hear the question too.
         let search =
@@ -120,7 +128,7 @@ impl Ready {
             Some(gateway) => bind::behind(gateway, port, mode.as_ref())?,
         };
         let peers = gateway.map_or(Peers::Themselves, |_| Peers::Twins(interface.address));
-        let (machines, journal, notes) = open_state(options, &mode, user.as_ref().ok())?;
+        let (machines, journal, notes) = open_state(state, &mode)?;
         let recorder = Arc::new(Recorder::new(Arc::new(machines), tell));
         for (level, note) in notes {
             recorder.note(level, note);
@@ -191,6 +199,7 @@ impl Ready {
             catalogue: Arc::clone(&self.catalogue),
             recorder: Arc::clone(&recorder),
             scripts: Scripts::new(self.url.clone(), rules, memtest),
+            swarms: Swarms::new(&self.catalogue, vec![self.config.address.into()]),
         });
         let dhcp = match self.sockets.dhcp {
             None => None,
@@ -249,22 +258,25 @@ fn interface(options: &Config) -> Result<Interface, ServeError> {
 
 type State = (Machines, Option<(dhcp::Journal, Leases)>, Vec<(Level, String)>);
 
-fn open_state(
-    options: &Config,
-    mode: &Option<Mode>,
-    user: Option<&privileges::User>,
-) -> Result<State, ServeError> {
+/// The state directory, made and given to `user`, if there is to be one.
+fn state_place(options: &Config, user: Option<&privileges::User>) -> Result<Option<PathBuf>, ServeError> {
     let is_root = user.is_some() || (geteuid().is_root() && privileges::is_real_root());
-    let Some(path) = state_directory(options, is_root) else {
-        let note = "timelines are not kept over a restart: name a directory with --state".to_owned();
-        return Ok((Machines::in_memory(), None, vec![(Level::Warning, note)]));
-    };
+    let Some(path) = state_directory(options, is_root) else { return Ok(None) };
     let failed = |source| ServeError::State { path: path.clone(), source };
     std::fs::create_dir_all(&path).map_err(failed)?;
     if let Some(user) = user {
         let ours = |name: &str| STATE_FILES.iter().any(|file| name.starts_with(file));
         privileges::give_state(&path, user, ours).map_err(failed)?;
     }
+    Ok(Some(path))
+}
+
+fn open_state(place: Option<PathBuf>, mode: &Option<Mode>) -> Result<State, ServeError> {
+    let Some(path) = place else {
+        let note = "timelines are not kept over a restart: name a directory with --state".to_owned();
+        return Ok((Machines::in_memory(), None, vec![(Level::Warning, note)]));
+    };
+    let failed = |source| ServeError::State { path: path.clone(), source };
     let (machines, loaded) = Machines::open(&path).map_err(failed)?;
     let mut notes = Vec::new();
     if loaded.damaged > 0 {

@@ -76,6 +76,7 @@ async fn reload(app: &Arc<App>, assignments: &Assignments, dhcp: Option<&dhcp::R
             ),
         }
     }
+    app.swarms.update(&app.catalogue);
     match assignments.for_images(&app.catalogue) {
         Ok(rules) => {
             if let Some(dhcp) = dhcp {

@@ -70,6 +70,7 @@ pub fn content_type(file: &str) -> &'static str {
     match file.rsplit_once('.').map(|(_, extension)| extension) {
         Some("efi") => "application/efi",
         Some("iso") => "application/vnd.efi-iso",
+        Some("torrent") => "application/x-bittorrent",
         Some("json") => "application/json",
         _ => "application/octet-stream",
     }

@@ -1,29 +1,38 @@
 //! The catalogue of images: which URL means which bytes.
 //!
-//! [`Image::open`] reads one image directory and refuses it when anything is missing. The
+//! [`Image::open`] reads one image directory and refuses it when anything is missing; a single file
+//! becomes an [image of its own](single). What peers share of an image is its [`SwarmFile`]. The
 //! [`Catalogue`] holds those that are served; [`Catalogue::reload`] takes in what changed on disk,
 //! while transfers of an older image go on from the files they hold open.
 
+mod digests;
 mod entity;
 mod open;
+mod single;
+mod swarm;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+pub use digests::{Digesting, Digests, OnDigest, PREFIX as DIGESTS};
 pub use entity::{Body, Entity, content_type};
 pub use open::{Image, ImageError, MANIFEST};
+pub use swarm::SwarmFile;
 
 /// Images that can be fetched by name.
 pub struct Catalogue {
-    /// As given on the command line: image directories, or directories of them.
+    /// As given on the command line: image directories, directories of them, single files.
     places: Vec<PathBuf>,
     shelf: RwLock<Arc<Vec<Arc<Image>>>>,
     seen: Mutex<Vec<Option<Stamp>>>,
     /// What is served beside the images, by URL path.
     extras: BTreeMap<String, Arc<Entity>>,
+    digests: Digests,
+    /// Scheme and authority of our URLs, once they are known: torrents name them.
+    server: OnceLock<String>,
 }
 
 /// What a URL path leads to.
@@ -63,10 +72,15 @@ impl Catalogue {
     /// fault in a directory that was named itself is an error; in a directory of images the faulty
     /// ones come back beside the catalogue.
     pub fn open(places: Vec<PathBuf>) -> Result<(Self, Vec<ImageError>), ImageError> {
+        Self::open_with(places, Digests::default())
+    }
+
+    /// The same; what single files are made of comes from `digests`.
+    pub fn open_with(places: Vec<PathBuf>, digests: Digests) -> Result<(Self, Vec<ImageError>), ImageError> {
         let mut images = Vec::new();
         let mut faulty = Vec::new();
         for place in &places {
-            for result in open_place(place)? {
+            for result in open_place(place, &digests)? {
                 match result {
                     Ok(image) => images.push(image),
                     Err(error) => faulty.push(error),
@@ -79,7 +93,13 @@ impl Catalogue {
         }
         let seen = places.iter().map(|place| stamp(place)).collect();
         let shelf = RwLock::new(Arc::new(images));
-        Ok((Self { places, shelf, seen: Mutex::new(seen), extras: BTreeMap::new() }, faulty))
+        let (seen, server) = (Mutex::new(seen), OnceLock::new());
+        Ok((Self { places, shelf, seen, extras: BTreeMap::new(), digests, server }, faulty))
+    }
+
+    /// Gives out torrents too, with the tracker of the server that `server` is scheme and authority of.
+    pub fn give_torrents(&self, server: &str) {
+        self.server.get_or_init(|| server.to_owned());
     }
 
     /// Serves `entity` at the URL path `path` too.
@@ -106,11 +126,16 @@ impl Catalogue {
         let (name, file) = rest.split_once('/').unwrap_or((rest, ""));
         match self.image(name) {
             None => Found::Missing("there is no image of that name: see /v1/images\n".into()),
-            Some(image) => match image.entity(file) {
-                Some(entity) => Found::Entity(Arc::clone(entity)),
+            Some(image) => match image.entity(file).cloned().or_else(|| self.torrent(&image, file)) {
+                Some(entity) => Found::Entity(entity),
                 None => Found::Missing("the image has no file of that name: see its image.json\n".into()),
             },
         }
+    }
+
+    fn torrent(&self, image: &Image, file: &str) -> Option<Arc<Entity>> {
+        let swarm = image.swarm.as_ref().filter(|swarm| swarm.torrent_name == file)?;
+        Some(swarm.torrent(self.server.get()?, image.name()))
     }
 
     /// Whether a directory, a manifest or the size of an artifact changed since this was last asked.
@@ -128,7 +153,7 @@ impl Catalogue {
         let mut images = Vec::new();
         let old = self.images();
         for place in &self.places {
-            for result in open_place(place).unwrap_or_else(|error| vec![Err(error)]) {
+            for result in open_place(place, &self.digests).unwrap_or_else(|error| vec![Err(error)]) {
                 match result {
                     Ok(image) => images.push(image),
                     Err(error) if error.is_permission() => {
@@ -154,9 +179,12 @@ impl Catalogue {
     }
 }
 
-/// The image in `place`, or those in the directories right below it, by name. An error is about
-/// `place` itself.
-fn open_place(place: &Path) -> Result<Vec<Result<Arc<Image>, ImageError>>, ImageError> {
+/// The image in `place`, or that is `place`, or those in the directories right below it, by name. An error
+/// is about `place` itself.
+fn open_place(place: &Path, digests: &Digests) -> Result<Vec<Result<Arc<Image>, ImageError>>, ImageError> {
+    if place.is_file() {
+        return Ok(vec![Ok(Arc::new(Image::open_file(place, digests)?))]);
+    }
     if place.join(MANIFEST).exists() {
         return Ok(vec![Ok(Arc::new(Image::open(place)?))]);
     }
@@ -201,7 +229,11 @@ fn take_out_twins(images: &mut Vec<Arc<Image>>) -> Vec<ImageError> {
 /// that takes a SIGHUP.
 fn stamp(place: &Path) -> Option<Stamp> {
     let of = |metadata: Metadata| (metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec());
-    let mut stamp = Stamp { directories: vec![of(std::fs::metadata(place).ok()?)], files: BTreeSet::new() };
+    let metadata = std::fs::metadata(place).ok()?;
+    if metadata.is_file() {
+        return Some(Stamp { directories: vec![of(metadata)], files: BTreeSet::new() });
+    }
+    let mut stamp = Stamp { directories: vec![of(metadata)], files: BTreeSet::new() };
     for path in std::iter::once(place.to_owned()).chain(directories(place).ok()?) {
         stamp.directories.extend(std::fs::metadata(&path).ok().map(of));
         stamp.directories.extend(std::fs::metadata(path.join(MANIFEST)).ok().map(of));

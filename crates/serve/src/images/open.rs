@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bootwright_formats::pe::{self, Uki};
-use bootwright_image::manifest::ManifestError;
+use bootwright_image::manifest::{ManifestError, Mode};
+use bootwright_image::root::RootManifestError;
+use bootwright_image::torrent::TorrentError;
 use bootwright_image::{Artifact, ArtifactKind, Digest, MAX_MANIFEST, Manifest};
 use bytes::Bytes;
 
 use super::entity::{Body, Entity, content_type};
+use super::swarm::SwarmFile;
 
 /// The file that makes a directory an image.
 pub const MANIFEST: &str = "image.json";
@@ -29,6 +32,8 @@ pub struct Image {
     pub cmdline: String,
     /// By what follows `/images/NAME/` in a URL.
     pub(super) entities: BTreeMap<String, Arc<Entity>>,
+    /// The file that machines take from one another; none when the root is inside the UKI.
+    pub swarm: Option<SwarmFile>,
 }
 
 /// Why a directory is not served.
@@ -72,6 +77,38 @@ pub enum ImageError {
     #[error("{path} lists no unified kernel image: there is nothing to boot")]
     NoUki {
         /// The manifest.
+        path: PathBuf,
+    },
+    /// The root manifest is none.
+    #[error("{path}: {problem}")]
+    Root {
+        /// The root manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: RootManifestError,
+    },
+    /// The torrent is none.
+    #[error("{path}: {problem}")]
+    Torrent {
+        /// The torrent.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: TorrentError,
+    },
+    /// The torrent is of another file.
+    #[error("{path}: {problem}: build the image again, or remove the torrent")]
+    Contradiction {
+        /// The torrent.
+        path: PathBuf,
+        /// Both digests.
+        problem: String,
+    },
+    /// A file that cannot be an image's name.
+    #[error(
+        "{path} cannot be served under its name: letters, digits and ._-+~ only, at most 128, none of .- first"
+    )]
+    FileName {
+        /// The file.
         path: PathBuf,
     },
     /// Two images of one name.
@@ -134,12 +171,22 @@ impl Image {
             }
             entities.insert(artifact.file.clone(), Arc::new(entity));
         }
-        Ok(Self { manifest, directory: directory.to_owned(), cmdline, entities })
+        let open = |file: &str| match &entities.get(file)?.body {
+            Body::File { file, .. } => Some(Arc::clone(file)),
+            Body::Memory(_) => None,
+        };
+        let swarm = SwarmFile::of_root(directory, &manifest, open)?;
+        Ok(Self { manifest, directory: directory.to_owned(), cmdline, entities, swarm })
     }
 
     /// The name in URLs.
     pub fn name(&self) -> &str {
         &self.manifest.name
+    }
+
+    /// Whether machines boot it; else it is a single file.
+    pub fn is_bootable(&self) -> bool {
+        self.manifest.mode != Mode::File
     }
 
     /// What is served under `file`: an artifact, `image.json`, or a section of the UKI.
@@ -206,7 +253,7 @@ fn add_sections(
 }
 
 /// The strong validator: the digest of the file, and which part of it.
-fn etag(digest: &Digest, part: &str) -> String {
+pub(super) fn etag(digest: &Digest, part: &str) -> String {
     let slash = if part.is_empty() { "" } else { "/" };
     format!("\"{digest}{slash}{part}\"")
 }

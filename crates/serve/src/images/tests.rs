@@ -1,5 +1,7 @@
 use super::*;
-use crate::testing::{CMDLINE, INITRD, LINUX, image};
+use crate::testing::{CMDLINE, INITRD, LINUX, image, root_manifest};
+use bootwright_image::torrent::{Info, Metainfo};
+use bootwright_image::{ArtifactKind, Digest, Manifest, RootManifest};
 
 fn open(place: &Path) -> Result<Catalogue, ImageError> {
     Catalogue::open(vec![place.to_owned()]).map(|(catalogue, _)| catalogue)
@@ -130,4 +132,77 @@ fn an_artifact_that_is_cut_short_is_no_longer_served_until_it_is_whole_again() {
     file.set_len(4).unwrap();
     assert!(catalogue.changed());
     assert!(matches!(&catalogue.reload()[..], [Change::Serves(_)]));
+}
+
+#[test]
+fn the_torrent_of_a_root_names_this_server_first_and_its_mirrors_then() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", &[7; 600_000]);
+    let info = Info::of(&root_manifest(&[7; 600_000]));
+    let built = Metainfo { info: info.clone(), trackers: Vec::new(), web_seeds: vec!["http://m/w/".into()] };
+    std::fs::write(directory.join("root.torrent"), built.to_bytes()).unwrap();
+    let catalogue = open(&directory).unwrap();
+    catalogue.give_torrents("http://10.0.0.1:8080");
+    let torrent = entity(&catalogue, "/images/worker_1/root.torrent");
+    let Body::Memory(bytes) = &torrent.body else { panic!("{torrent:?}") };
+    let torrent = Metainfo::from_bytes(bytes).unwrap();
+    assert_eq!(torrent.info, info);
+    assert_eq!(torrent.trackers, [["http://10.0.0.1:8080/announce"]]);
+    assert_eq!(torrent.web_seeds, ["http://10.0.0.1:8080/images/worker_1/root.img", "http://m/w/"]);
+}
+
+#[test]
+fn a_torrent_that_contradicts_the_manifest_is_refused_with_both_digests() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = image(place.path(), "worker_1", &[7; 600_000]);
+    let other = Info::of(&root_manifest(&[8; 600_000]));
+    let hash = other.hash.to_string();
+    let torrent = Metainfo { info: other, trackers: Vec::new(), web_seeds: Vec::new() };
+    std::fs::write(directory.join("root.torrent"), torrent.to_bytes()).unwrap();
+    let error = open(&directory).err().unwrap().to_string();
+    let digest = root_manifest(&[7; 600_000]).digest.to_string();
+    assert!(error.contains(&hash) && error.contains(&digest), "{error}");
+}
+
+#[test]
+fn a_single_file_is_an_image_that_nothing_boots() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("disk.qcow2");
+    std::fs::write(&path, [3; 300_000]).unwrap();
+    let catalogue = open(&path).unwrap();
+    catalogue.give_torrents("http://10.0.0.1");
+    let image = catalogue.image("disk.qcow2").unwrap();
+    assert!(!image.is_bootable());
+    let manifest =
+        Manifest::from_bytes(&bytes_of(&entity(&catalogue, "/images/disk.qcow2/image.json"))).unwrap();
+    assert_eq!(manifest, image.manifest);
+    let root = bytes_of(&entity(&catalogue, "/images/disk.qcow2/root.json"));
+    let listed = manifest.artifact(ArtifactKind::RootManifest).unwrap();
+    let root = RootManifest::verify(&root, &listed.digest).unwrap();
+    assert_eq!((root.file.as_str(), root.digest), ("disk.qcow2", Digest::of(&[3; 300_000])));
+    assert_eq!(entity(&catalogue, "/images/disk.qcow2/disk.qcow2").length(), 300_000);
+    let torrent = bytes_of(&entity(&catalogue, "/images/disk.qcow2/disk.qcow2.torrent"));
+    assert_eq!(Metainfo::from_bytes(&torrent).unwrap().info, Info::of(&root));
+    // It is replaced, then gone.
+    assert!(!catalogue.changed());
+    std::fs::write(place.path().join("new"), [4; 300_000]).unwrap();
+    std::fs::rename(place.path().join("new"), &path).unwrap();
+    assert!(catalogue.changed());
+    assert!(matches!(catalogue.reload().as_slice(), [Change::Serves(name)] if name == "disk.qcow2"));
+}
+
+#[test]
+fn a_file_whose_name_is_no_image_name_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["a b.iso", "root.json", "ü.iso"] {
+        std::fs::write(place.path().join(name), b"x").unwrap();
+        assert!(matches!(open(&place.path().join(name)), Err(ImageError::FileName { .. })), "{name}");
+    }
+}
+
+fn bytes_of(entity: &Entity) -> Vec<u8> {
+    match &entity.body {
+        Body::Memory(bytes) => bytes.to_vec(),
+        Body::File { .. } => panic!("a file"),
+    }
 }

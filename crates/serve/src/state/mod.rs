@@ -23,7 +23,7 @@ pub use journal::{Journal, Loaded};
 pub use table::{Facts, Machine, Recorded, Sighting, Table, clean};
 
 /// Names that files of a server's state directory begin with.
-pub const STATE_FILES: [&str; 2] = ["machines.jsonl", "leases"];
+pub const STATE_FILES: [&str; 3] = ["machines.jsonl", "leases", crate::images::DIGESTS];
 
 /// Whoever is not in the kernel's table is not looked up again for this long: a machine that fetches in
 /// ranges asks thousands of times.

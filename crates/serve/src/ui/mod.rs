@@ -82,11 +82,13 @@ fn answer(mut page: Html) -> Response {
 fn images(page: &mut Html, app: &App) {
     page.markup("<h2>Images</h2><table><tr><th>name</th><th>system</th><th>kernel</th><th>mode</th>");
     page.markup("<th class=\"n\">artifacts</th></tr>");
-    for (index, image) in app.catalogue.images().iter().enumerate() {
+    let images = app.catalogue.images();
+    let default = images.iter().find(|image| image.is_bootable()).map(|image| image.name());
+    for image in images.iter() {
         let manifest = &image.manifest;
         page.markup("<tr><td><a href=\"/images/").text(&manifest.name).markup("/image.json\">");
         page.text(&manifest.name).markup("</a>");
-        if index == 0 {
+        if default == Some(image.name()) {
             page.markup(" <small>default</small>");
         }
         page.markup("</td><td>").text(manifest.os.as_deref().unwrap_or("–"));
