@@ -6,6 +6,8 @@
 mod agent;
 mod build;
 mod complete;
+mod convert;
+mod disks;
 mod doctor;
 mod failure;
 mod init;
@@ -31,6 +33,7 @@ struct Cli {
 enum Verb {
     Build(build::Build),
     Completion(complete::Completion),
+    Convert(convert::Convert),
     Doctor(doctor::Doctor),
     Init(init::Init),
     Initrd(initrd::Initrd),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Build(arguments) => arguments.run(),
         Verb::Completion(arguments) => arguments.run(),
+        Verb::Convert(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
         Verb::Init(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),

@@ -22,11 +22,15 @@ mod decoder;
 mod encoder;
 #[cfg(feature = "compression")]
 pub mod lz4;
+#[cfg(feature = "compression")]
+mod whole;
 
 #[cfg(feature = "compression")]
 pub use decoder::Decoder;
 #[cfg(feature = "compression")]
 pub use encoder::Encoder;
+#[cfg(feature = "compression")]
+pub use whole::Whole;
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

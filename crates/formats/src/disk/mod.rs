@@ -1,6 +1,6 @@
 //! Disks as virtual machines hold them: qcow2, VMDK, VHD, VHDX, VDI and raw.
 //!
-//! Every reader takes bytes and *is* the disk in them, a [`ReadAt`]: what a guest would read, with its
+//! Every reader takes bytes and *is* the disk in them, a [`ReadAt`](crate::ReadAt): what a guest would read, with its
 //! holes known. [`open`] tells the formats apart by their magic and brings in the other files that an
 //! image names.
 //!
@@ -12,7 +12,7 @@
 //!
 //! * [`Disk`]: any of them. The metadata are public fields of each reader: [`qcow2::Qcow2`],
 //!   [`vmdk::Vmdk`], [`vhd::Vhd`], [`vhdx::Vhdx`], [`vdi::Vdi`].
-//! * `write` in each format's module: takes a [`ReadAt`] and writes it in one pass. [`Blocks`] is what they
+//! * `write` in each format's module: takes a [`ReadAt`](crate::ReadAt) and writes it in one pass. [`Blocks`] is what they
 //!   share: holes are skipped, zeros found, clusters compressed on all cores.
 //! * [`Files`]: how the other files are reached; nothing here opens one by itself.
 //!

@@ -98,14 +98,14 @@ pub(super) fn too_large(format: Format, size: u64, limit: u64) -> io::Error {
     Error::Unsupported { format, what }.into()
 }
 
-/// Refuses a disk that is larger than the format can hold, or no number of sectors.
-pub(super) fn check_size(format: Format, size: u64, limit: u64) -> io::Result<()> {
+/// The disk's size in whole sectors: what is missing of the last one becomes zeros.
+pub(super) fn whole_sectors(format: Format, source: &dyn crate::ReadAt, limit: u64) -> io::Result<u64> {
+    let size = source.size();
     if size > limit {
         return Err(too_large(format, size, limit));
     }
-    if !size.is_multiple_of(super::SECTOR) || size == 0 {
-        let what = format!("a disk of {size} bytes is no number of sectors of {} bytes", super::SECTOR);
-        return Err(Error::Unsupported { format, what }.into());
+    if size == 0 {
+        return Err(Error::Unsupported { format, what: "a disk of 0 bytes cannot be".to_owned() }.into());
     }
-    Ok(())
+    Ok(size.next_multiple_of(super::SECTOR))
 }

@@ -12,7 +12,7 @@ use std::io::{self, Seek, Write};
 use super::super::Format;
 use super::super::blocks::{Blocks, Units, Watch};
 use super::super::pack::Packing;
-use super::super::sink::{Options, Sink, check_size};
+use super::super::sink::{Options, Sink, whole_sectors};
 use super::header::CompressionType;
 use crate::ReadAt;
 
@@ -29,7 +29,7 @@ const MAX_SIZE: u64 = (32 << 20) / 8 * L2_ENTRIES * CLUSTER;
 /// Writes the disk, its clusters compressed if that is asked for. `to` must be empty.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of more than 2 PiB.
+/// What reading and writing say; a disk that is empty, or larger than 2 PiB.
 pub fn write(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
@@ -37,8 +37,7 @@ pub fn write(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    let size = source.size();
-    check_size(Format::Qcow2, size, MAX_SIZE)?;
+    let size = whole_sectors(Format::Qcow2, source, MAX_SIZE)?;
     let l1_entries = size.div_ceil(L2_ENTRIES * CLUSTER);
     let mut writer = Writer {
         sink: Sink::new(to)?,

@@ -4,7 +4,7 @@ use std::io::{self, Seek, Write};
 
 use super::super::Format;
 use super::super::blocks::{Blocks, Units, Watch};
-use super::super::sink::{Options, Sink, check_size};
+use super::super::sink::{Options, Sink, whole_sectors};
 use super::header::ImageType;
 use crate::ReadAt;
 use crate::fields::put;
@@ -19,7 +19,7 @@ const MAP_AT: u64 = 512;
 /// empty. The block map is held in memory: 4 bytes for each MiB of the disk.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of 4 PiB and more.
+/// What reading and writing say; a disk that is empty, or of 4 PiB and more.
 pub fn write(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
@@ -27,8 +27,7 @@ pub fn write(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    let size = source.size();
-    check_size(Format::Vdi, size, MAX_BLOCKS * BLOCK)?;
+    let size = whole_sectors(Format::Vdi, source, MAX_BLOCKS * BLOCK)?;
     let count = size.div_ceil(BLOCK);
     let data_at = (MAP_AT + count * 4).next_multiple_of(BLOCK);
     let fixed = image_type == ImageType::Static;

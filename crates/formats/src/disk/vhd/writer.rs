@@ -3,7 +3,7 @@
 use std::io::{self, Seek, Write};
 
 use super::super::blocks::{Blocks, Units, Watch};
-use super::super::sink::{Options, Sink, check_size};
+use super::super::sink::{Options, Sink, whole_sectors};
 use super::super::{Format, SECTOR};
 use super::footer::{DiskType, Geometry, checksum};
 use crate::ReadAt;
@@ -34,7 +34,7 @@ pub enum Kind {
 /// Writes the disk. `to` must be empty. The table of a dynamic disk is held in memory: 2 bytes for each MiB.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of more than 2040 GiB.
+/// What reading and writing say; a disk that is empty, or larger than 2040 GiB.
 pub fn write(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
@@ -42,11 +42,11 @@ pub fn write(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    check_size(Format::Vhd, source.size(), MAX_SIZE)?;
+    let size = whole_sectors(Format::Vhd, source, MAX_SIZE)?;
     match kind {
-        Kind::Dynamic => dynamic(source, to, options, watch),
-        Kind::Fixed => fixed(source, to, source.size(), options, watch),
-        Kind::Azure => fixed(source, to, source.size().next_multiple_of(1 << 20), options, watch),
+        Kind::Dynamic => dynamic(source, to, size, options, watch),
+        Kind::Fixed => fixed(source, to, size, options, watch),
+        Kind::Azure => fixed(source, to, size.next_multiple_of(1 << 20), options, watch),
     }
 }
 
@@ -66,10 +66,10 @@ fn fixed(
 fn dynamic(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
+    size: u64,
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    let size = source.size();
     let entries = size.div_ceil(BLOCK);
     let table_size = (entries * 4).next_multiple_of(SECTOR);
     let mut table = vec![0xff; table_size as usize];

@@ -7,7 +7,7 @@
 use std::io::{self, Seek, Write};
 
 use super::super::blocks::{Blocks, Units, Watch};
-use super::super::sink::{Options, Sink, check_size};
+use super::super::sink::{Options, Sink, whole_sectors};
 use super::super::{Format, Uuid};
 use super::header::checksum;
 use super::metadata::{
@@ -35,7 +35,7 @@ pub enum Kind {
 /// Writes the disk. `to` must be empty. The BAT is held in memory: 16 MiB at most.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of more than 64 TiB.
+/// What reading and writing say; a disk that is empty, or larger than 64 TiB.
 pub fn write(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
@@ -43,8 +43,7 @@ pub fn write(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    let size = source.size();
-    check_size(Format::Vhdx, size, MAX_SIZE)?;
+    let size = whole_sectors(Format::Vhdx, source, MAX_SIZE)?;
     let block = block_size(size);
     let ratio = (512 << 23) / block;
     let blocks = size.div_ceil(block);

@@ -107,6 +107,6 @@ fn header(fields: &HeaderFields) -> Vec<u8> {
     header
 }
 
-fn check_size(size: u64) -> std::io::Result<()> {
-    super::super::sink::check_size(Format::Vmdk, size, MAX_SIZE)
+fn size_of(source: &dyn crate::ReadAt) -> std::io::Result<u64> {
+    super::super::sink::whole_sectors(Format::Vmdk, source, MAX_SIZE)
 }

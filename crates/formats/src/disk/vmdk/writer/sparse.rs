@@ -11,7 +11,7 @@ use super::super::super::blocks::{Blocks, Units, Watch};
 use super::super::super::sink::{Options, Sink};
 use super::{
     DESCRIPTOR_AT, DESCRIPTOR_SECTORS, Description, GRAIN, GRAIN_SECTORS, HeaderFields, TABLE_ENTRIES,
-    TABLE_SECTORS, check_size, descriptor, header,
+    TABLE_SECTORS, descriptor, header, size_of,
 };
 use crate::ReadAt;
 use crate::fields::put;
@@ -19,7 +19,7 @@ use crate::fields::put;
 /// Writes the disk. `to` must be empty. The grain tables are held in memory: 64 KiB for each GiB.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of 2 TiB and more.
+/// What reading and writing say; a disk that is empty, or of 2 TiB and more.
 pub fn write_sparse(
     source: &dyn ReadAt,
     to: &mut (impl Write + Seek),
@@ -27,8 +27,7 @@ pub fn write_sparse(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<()> {
-    let size = source.size();
-    check_size(size)?;
+    let size = size_of(source)?;
     let tables = size.div_ceil(GRAIN * TABLE_ENTRIES);
     let directory_sectors = (tables * 4).div_ceil(SECTOR);
     let rgd_at = DESCRIPTOR_AT + DESCRIPTOR_SECTORS;

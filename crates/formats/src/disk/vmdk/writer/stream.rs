@@ -15,7 +15,7 @@ use super::super::super::pack::{Packing, stored_zlib};
 use super::super::super::sink::Options;
 use super::{
     DESCRIPTOR_AT, DESCRIPTOR_SECTORS, Description, GRAIN, GRAIN_SECTORS, HeaderFields, TABLE_ENTRIES,
-    TABLE_SECTORS, check_size, descriptor, header,
+    TABLE_SECTORS, descriptor, header, size_of,
 };
 use crate::ReadAt;
 use crate::fields::put;
@@ -28,7 +28,7 @@ const FOOTER: u32 = 3;
 /// number of bytes that were written.
 ///
 /// # Errors
-/// What reading and writing say; a disk that is no number of sectors, or of 2 TiB and more.
+/// What reading and writing say; a disk that is empty, or of 2 TiB and more.
 pub fn write_stream(
     source: &dyn ReadAt,
     to: &mut impl Write,
@@ -36,8 +36,7 @@ pub fn write_stream(
     options: &Options,
     watch: &dyn Watch,
 ) -> io::Result<u64> {
-    let size = source.size();
-    check_size(size)?;
+    let size = size_of(source)?;
     let mut fields = HeaderFields {
         version: 3,
         flags: 0x3_0001, // line ends can be checked, grains are compressed, markers

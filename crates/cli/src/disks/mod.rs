@@ -1,0 +1,13 @@
+//! Disks as the verbs `convert` and `write` meet them: files, their neighbours, compressed ones, broken ones.
+
+mod digest;
+mod files;
+mod output;
+mod rescue;
+mod source;
+mod unpack;
+
+pub use digest::Progress;
+pub use output::atomically;
+pub use rescue::Rescue;
+pub use source::{Opened, Request, fault};
