@@ -40,6 +40,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("busybox-static", Need::Test, "a second init to kexec into"),
     ("bzip2", Need::Test, "an initramfs compression we only name"),
     ("cpio", Need::Test, "judges initramfs archives"),
+    ("cryptsetup-bin", Need::Test, "veritysetup judges dm-verity trees"),
     ("dnsmasq-base", Need::Test, "a DHCP server beside our proxy"),
     ("dosfstools", Need::Test, "fsck.fat"),
     ("fdisk", Need::Test, "sfdisk judges partition tables"),

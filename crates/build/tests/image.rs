@@ -161,6 +161,29 @@ fn an_image_is_complete_and_its_parts_vouch_for_each_other() {
 }
 
 #[test]
+fn veritysetup_verifies_a_root_by_the_hash_in_its_manifest() {
+    let bench = Bench::new();
+    bench.recipe("verity = true");
+    bench.build().unwrap();
+    let path = bench.path("image/root.img");
+    let manifest = RootManifest::from_bytes(&fs::read(bench.path("image/root.json")).unwrap()).unwrap();
+    let verity = manifest.verity.unwrap();
+    let verify = || {
+        let mut command = Command::new("veritysetup");
+        command.arg("verify").args([&path, &path]).arg(verity.root_hash.hex());
+        command.arg(format!("--hash-offset={}", verity.hash_offset().unwrap()));
+        command.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin");
+        command.output().expect("veritysetup of the package cryptsetup-bin").status.success()
+    };
+    assert!(verify());
+    let mut bytes = fs::read(&path).unwrap();
+    assert_eq!((bytes.len() as u64, Digest::of(&bytes)), (manifest.size, manifest.digest));
+    bytes[200] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert!(!verify());
+}
+
+#[test]
 fn an_embedded_root_is_in_the_uki_and_nowhere_else() {
     let bench = Bench::new();
     bench.recipe("mode = 'embed'");

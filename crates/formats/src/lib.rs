@@ -11,6 +11,7 @@
 //! * [`fat`]: the file system of EFI system partitions, reader and writer.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
+//! * [`verity`]: dm-verity trees and their superblock (feature `erofs`).
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -37,6 +38,8 @@ pub mod mbr;
 mod mosaic;
 pub mod pe;
 mod read_at;
+#[cfg(feature = "erofs")]
+pub mod verity;
 
 pub use mosaic::{Mosaic, Shared};
 pub use read_at::{Extent, ExtentKind, FileBytes, ReadAt, Window};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chunks, Digest, MAX_MANIFEST, Verified};
+use crate::{Chunks, Digest, MAX_MANIFEST, Verified, Verity};
 
 /// The file system inside `root.img`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct RootManifest {
     pub digest: Digest,
     /// Digests of its chunks.
     pub chunks: Chunks,
+    /// The dm-verity tree at its end, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verity: Option<Verity>,
 }
 
 /// Why a root manifest is refused.
@@ -91,6 +94,11 @@ pub enum RootManifestError {
         /// Bytes of the root.
         size: u64,
     },
+    /// The dm-verity tree is not where a file of that size can have it.
+    #[error(
+        "the root manifest names a dm-verity tree that a file of {0} bytes cannot hold, or a salt that is none"
+    )]
+    Verity(u64),
     /// The file name could lead out of the image's directory.
     #[error("the root manifest names the file {0:?}, which is not a plain file name")]
     File(String),
@@ -123,6 +131,9 @@ impl RootManifest {
                 size: manifest.size,
             });
         }
+        if manifest.verity.as_ref().is_some_and(|verity| !verity.fits(manifest.size)) {
+            return Err(RootManifestError::Verity(manifest.size));
+        }
         Ok(manifest)
     }
 
@@ -144,7 +155,15 @@ mod tests {
         let mut digester = crate::chunks::ChunkDigester::new(1024);
         digester.update(&[7; 3000]);
         let (size, digest, chunks) = digester.finish();
-        RootManifest { schema: 1, file: "root.img".into(), format: RootFormat::Erofs, size, digest, chunks }
+        RootManifest {
+            schema: 1,
+            file: "root.img".into(),
+            format: RootFormat::Erofs,
+            size,
+            digest,
+            chunks,
+            verity: None,
+        }
     }
 
     #[test]
@@ -163,6 +182,21 @@ mod tests {
         manifest.size += 1024;
         let bytes = manifest.to_bytes().unwrap();
         assert!(matches!(RootManifest::from_bytes(&bytes), Err(RootManifestError::Chunks { .. })));
+    }
+
+    #[test]
+    fn a_tree_that_the_file_cannot_hold_is_refused() {
+        let mut manifest = sample();
+        let verity = |data_blocks| {
+            Some(Verity { root_hash: Digest::of(b"tree"), salt: "00ff".to_owned(), data_blocks })
+        };
+        for data_blocks in [0, 1, u64::MAX] {
+            manifest.verity = verity(data_blocks);
+            let bytes = manifest.to_bytes().unwrap();
+            assert!(matches!(RootManifest::from_bytes(&bytes), Err(RootManifestError::Verity(3000))));
+        }
+        manifest.verity = None;
+        assert!(!String::from_utf8(manifest.to_bytes().unwrap()).unwrap().contains("verity"));
     }
 
     #[test]

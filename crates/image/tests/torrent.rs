@@ -17,7 +17,15 @@ fn manifest() -> RootManifest {
     let mut digester = ChunkDigester::new(256 << 10);
     digester.update(&content());
     let (size, digest, chunks) = digester.finish();
-    RootManifest { schema: 1, file: "root.img".into(), format: RootFormat::Erofs, size, digest, chunks }
+    RootManifest {
+        schema: 1,
+        file: "root.img".into(),
+        format: RootFormat::Erofs,
+        size,
+        digest,
+        chunks,
+        verity: None,
+    }
 }
 
 fn ours() -> Metainfo {

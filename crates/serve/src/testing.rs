@@ -49,7 +49,15 @@ pub fn root_manifest(root: &[u8]) -> RootManifest {
     let mut digester = ChunkDigester::new(size_for(root.len() as u64));
     digester.update(root);
     let (size, digest, chunks) = digester.finish();
-    RootManifest { schema: 1, file: "root.img".into(), format: RootFormat::Squashfs, size, digest, chunks }
+    RootManifest {
+        schema: 1,
+        file: "root.img".into(),
+        format: RootFormat::Squashfs,
+        size,
+        digest,
+        chunks,
+        verity: None,
+    }
 }
 
 /// Writes the image `name` with `root` as its root into `place`; its directory.

@@ -57,6 +57,7 @@ mod tests {
             size,
             digest,
             chunks,
+            verity: None,
         };
         let bytes = manifest.to_bytes().unwrap();
         let pin = Pin {

@@ -10,8 +10,8 @@ use bootwright_image::manifest::{self, is_plain_name};
 use toml::Spanned;
 
 use super::{
-    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, KernelSource, Owner, Profile,
-    Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
+    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, Integrity, KernelSource, Owner,
+    Profile, Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
 };
 use crate::tree::{Glob, TreePath};
 
@@ -72,6 +72,7 @@ impl Checker {
                 raw::Format::Erofs => RootFormat::Erofs,
             },
             compression: self.compression(raw.format, raw.compression),
+            verity: if raw.verity { Integrity::Verity } else { Integrity::None },
             exclude: raw.root.get_ref().exclude.iter().map(|glob| Glob::new(glob.get_ref())).collect(),
             mirrors: raw.mirrors.into_iter().map(|url| self.mirror(url)).collect(),
             root: self.root(raw.root),

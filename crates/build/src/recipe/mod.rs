@@ -43,6 +43,8 @@ pub struct Recipe {
     pub compression: Option<Compression>,
     /// URLs of directories that hold copies of the image's files, each with a slash at its end.
     pub mirrors: Vec<String>,
+    /// Whether the root carries its digests.
+    pub verity: Integrity,
     /// Where the root comes from.
     pub root: RootSource,
     /// Paths that are left out of the root.
@@ -87,6 +89,15 @@ pub struct Debian {
     pub keyring: Option<PathBuf>,
     /// mmdebstrap's variant: `essential`, `apt`, `minbase`, …
     pub variant: String,
+}
+
+/// What follows the root file system in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integrity {
+    /// Nothing.
+    None,
+    /// A dm-verity tree.
+    Verity,
 }
 
 /// Compressors of root file systems, by the kernel's names.

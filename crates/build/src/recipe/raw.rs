@@ -28,6 +28,9 @@ pub(super) struct Recipe {
     /// Where machines find the image: the URL of its `image.json`, or of its directory with a `/` behind.
     /// Default: they ask by DHCP.
     pub url: Option<Text>,
+    /// Whether a dm-verity tree follows the root, in the same file.
+    #[serde(default)]
+    pub verity: bool,
     /// The host name of the machines.
     pub hostname: Option<Text>,
     /// `LANG`, for example `C.UTF-8`.

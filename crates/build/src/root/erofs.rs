@@ -44,13 +44,11 @@ pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
     file.write_all_at(&written.first_block, 0).map_err(failed)
 }
 
-/// A version 8 UUID (RFC 9562) that the names in the tree decide.
+/// Named by the paths in the tree.
 fn uuid(tree: &Tree) -> [u8; 16] {
     let mut digester = bootwright_image::Digester::default();
     tree.iter().for_each(|(path, _)| digester.update(path.as_bytes()));
-    let mut uuid = [0; 16];
-    uuid.copy_from_slice(&digester.finish().0[..16]);
-    uuid[6] = uuid[6] & 0x0f | 0x80;
-    uuid[8] = uuid[8] & 0x3f | 0x80;
-    uuid
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digester.finish().0[..16]);
+    super::uuid(bytes)
 }

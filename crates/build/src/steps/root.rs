@@ -1,21 +1,24 @@
 //! Step 4: `root.img` and `root.json`.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use bootwright_formats::verity;
 use bootwright_image::chunks::{ChunkDigester, size_for};
-use bootwright_image::{Digest, RootFormat, RootManifest};
+use bootwright_image::{Chunks, Digest, RootFormat, RootManifest, Verity};
 
 use super::{BuildError, Job, Outcome, Step};
 use crate::cache::Key;
 use crate::kernel::{Kernel, needs};
-use crate::recipe::Compression;
+use crate::recipe::{Compression, Integrity};
 use crate::root::{RootWriter, losses};
 use crate::tree::Tree;
 
 /// Version of what this step does: counts up when the same tree shall give another root.
 const GENERATION: &str = "1";
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 20;
 pub(super) const IMAGE: &str = "root.img";
 pub(super) const MANIFEST: &str = "root.json";
 
@@ -41,7 +44,7 @@ impl Job<'_> {
         kernel: &Kernel,
         created: u64,
     ) -> Result<Root, BuildError> {
-        let format = self.recipe.format;
+        let (format, integrity) = (self.recipe.format, self.recipe.verity);
         let compression = self.choose_compression(kernel, format)?;
         let began =
             self.log.begin(Step::Root, &format!("{} with {compression:?}", format.name()).to_lowercase());
@@ -54,6 +57,7 @@ impl Job<'_> {
             .with("tree", tree.fingerprint().0)
             .with("writer", writer.inputs())
             .with("created", created.to_le_bytes())
+            .with("integrity", format!("{integrity:?}"))
             .finish();
         let (directory, outcome) = match self.cache.get("root", key) {
             Some(directory) => (directory, Outcome::Cached),
@@ -64,7 +68,7 @@ impl Job<'_> {
                 let make = |directory: &Path| -> Result<(), BuildError> {
                     let image = directory.join(IMAGE);
                     writer.write(tree, &image, created, &fed)?;
-                    let manifest = digest(&image, format).map_err(at(&image))?.to_bytes()?;
+                    let manifest = seal(&image, format, integrity).map_err(at(&image))?.to_bytes()?;
                     let path = directory.join(MANIFEST);
                     std::fs::write(&path, manifest).map_err(at(&path))
                 };
@@ -94,7 +98,8 @@ impl Job<'_> {
     /// result is forgotten.
     pub(super) fn copy_root(&self, root: &Root, to: &Path) -> Result<(), BuildError> {
         std::fs::copy(&root.image, to).map_err(at(to))?;
-        let found = digest(to, root.manifest.format).map_err(at(to))?;
+        let (size, digest, chunks) = digest(to).map_err(at(to))?;
+        let found = RootManifest { size, digest, chunks, ..root.manifest.clone() };
         if found != root.manifest {
             self.cache.forget("root", root.key)?;
             let source =
@@ -113,13 +118,36 @@ fn open(directory: &Path, key: Digest) -> Result<Root, BuildError> {
     Ok(Root { image: directory.join(IMAGE), manifest, bytes, key })
 }
 
-fn digest(image: &Path, format: RootFormat) -> std::io::Result<RootManifest> {
+/// Appends what the recipe wants behind the file system and describes the file.
+fn seal(image: &Path, format: RootFormat, integrity: Integrity) -> std::io::Result<RootManifest> {
+    let verity = match integrity {
+        Integrity::None => None,
+        Integrity::Verity => Some(append_tree(image)?),
+    };
+    let (size, digest, chunks) = digest(image)?;
+    Ok(RootManifest { schema: 1, file: IMAGE.to_owned(), format, size, digest, chunks, verity })
+}
+
+/// Appends the dm-verity tree over all that is in the file.
+fn append_tree(image: &Path) -> std::io::Result<Verity> {
+    let mut file = File::options().read(true).append(true).open(image)?;
+    let mut leaves = verity::Leaves::default();
+    let size = std::io::copy(&mut BufReader::with_capacity(BUFFER, &file), &mut leaves)?;
+    let tree = leaves.finish();
+    std::io::copy(&mut std::io::repeat(0).take(verity::padding(size)), &mut file)?;
+    let root_hash = tree.root_hash();
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&root_hash[..16]);
+    file.write_all(&tree.bytes(crate::root::uuid(uuid)))?;
+    let salt = verity::SALT.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Verity { root_hash: Digest(root_hash), salt, data_blocks: tree.leaves().len() as u64 })
+}
+
+fn digest(image: &Path) -> std::io::Result<(u64, Digest, Chunks)> {
     let file = File::open(image)?;
     let mut digester = ChunkDigester::new(size_for(file.metadata()?.len()));
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    std::io::copy(&mut reader.by_ref(), &mut digester)?;
-    let (size, digest, chunks) = digester.finish();
-    Ok(RootManifest { schema: 1, file: IMAGE.to_owned(), format, size, digest, chunks })
+    std::io::copy(&mut BufReader::with_capacity(BUFFER, file), &mut digester)?;
+    Ok(digester.finish())
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError + use<> {

@@ -40,7 +40,8 @@ pub fn manifest(content: &[u8]) -> Verified<RootManifest> {
     digester.update(content);
     let (size, digest, chunks) = digester.finish();
     let file = "root.img".into();
-    let manifest = RootManifest { schema: 1, file, format: RootFormat::Squashfs, size, digest, chunks };
+    let manifest =
+        RootManifest { schema: 1, file, format: RootFormat::Squashfs, size, digest, chunks, verity: None };
     let bytes = manifest.to_bytes().unwrap();
     RootManifest::verify(&bytes, &Digest::of(&bytes)).unwrap()
 }

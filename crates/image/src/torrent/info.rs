@@ -243,7 +243,15 @@ pub(super) mod tests {
         let mut digester = ChunkDigester::new(16 << 10);
         digester.update(bytes);
         let (size, digest, chunks) = digester.finish();
-        RootManifest { schema: 1, file: "root.img".into(), format: RootFormat::Erofs, size, digest, chunks }
+        RootManifest {
+            schema: 1,
+            file: "root.img".into(),
+            format: RootFormat::Erofs,
+            size,
+            digest,
+            chunks,
+            verity: None,
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Digests {
         }
         let (size, digest, chunks) = digester.finish();
         let format = RootFormat::Opaque;
-        Ok(RootManifest { schema: 1, file: name.to_owned(), format, size, digest, chunks })
+        Ok(RootManifest { schema: 1, file: name.to_owned(), format, size, digest, chunks, verity: None })
     }
 }
 
