@@ -13,6 +13,7 @@ pub mod explain;
 pub mod fat;
 pub mod http;
 pub mod initrd;
+pub mod inspect;
 pub mod iso9660;
 pub mod manifest;
 pub mod partitions;
@@ -63,7 +64,7 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, explain, fat, http, initrd, iso9660, manifest, partitions, pe, recipe, tar,
-        tftp, torrent, tracker
+        cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, partitions, pe, recipe,
+        tar, tftp, torrent, tracker
     );
 }

@@ -9,9 +9,11 @@ mod complete;
 mod convert;
 mod disks;
 mod doctor;
+mod extract;
 mod failure;
 mod init;
 mod initrd;
+mod inspect;
 mod serve;
 mod uki;
 mod vm;
@@ -35,8 +37,10 @@ enum Verb {
     Completion(complete::Completion),
     Convert(convert::Convert),
     Doctor(doctor::Doctor),
+    Extract(extract::Extract),
     Init(init::Init),
     Initrd(initrd::Initrd),
+    Inspect(inspect::Inspect),
     Man(complete::Man),
     Serve(serve::Serve),
     Uki(uki::Uki),
@@ -49,8 +53,10 @@ fn main() -> ExitCode {
         Verb::Completion(arguments) => arguments.run(),
         Verb::Convert(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
+        Verb::Extract(arguments) => arguments.run(),
         Verb::Init(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
+        Verb::Inspect(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
         Verb::Serve(arguments) => arguments.run(),
         Verb::Uki(arguments) => arguments.run(),

@@ -1,0 +1,168 @@
+//! tar, and the OVA that is one.
+//!
+//! Specifications: POSIX.1-2017 `pax`; DMTF DSP0243 (OVF) for the OVA: the descriptor `.ovf` comes first,
+//! a manifest `.mf` with digests may follow. Heads are read by the crate `tar`, which seeks over contents.
+
+use std::io;
+use std::sync::Arc;
+
+use bootwright_formats::Window;
+
+use crate::bytes::{printable, read};
+use crate::files::{Entry, Files};
+use crate::node::{Node, Severity};
+use crate::recognise::{Found, Inner, Look};
+use crate::source::{Source, Stream};
+
+/// The most members that are indexed without `deep`: each costs a read.
+const MAX_MEMBERS: usize = 64;
+
+/// The most members with `deep`.
+const MAX_MEMBERS_DEEP: usize = 1 << 18;
+
+/// The largest OVF descriptor that is read.
+const MAX_DESCRIPTOR: u64 = 1 << 20;
+
+struct Member {
+    path: String,
+    directory: bool,
+    offset: u64,
+    size: u64,
+}
+
+pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<Found>> {
+    let head = read(source, 0, 512)?;
+    if !head.has(257, b"ustar") {
+        return Ok(None);
+    }
+    let limit = if look.deep { MAX_MEMBERS_DEEP } else { MAX_MEMBERS };
+    let mut node = Node::new("tar", "tar archive", source.size());
+    let members = index(&mut node, source, limit);
+    if node.left_out == 0 {
+        node.number("members", members.len() as u64);
+    }
+    let files = TarFiles { source: Arc::clone(source), members };
+    if let Some(descriptor) = files.members.first().filter(|member| member.path.ends_with(".ovf")) {
+        ova(&mut node, &files, descriptor)?;
+    } else {
+        known(&mut node, &files);
+    }
+    Ok(Some(Found { node, inner: Inner::Files(Arc::new(files)) }))
+}
+
+fn index(node: &mut Node, source: &Source, limit: usize) -> Vec<Member> {
+    let mut members = Vec::new();
+    let mut archive = tar::Archive::new(Stream::sparse(Arc::clone(source), 0));
+    let entries = match archive.entries_with_seek() {
+        Ok(entries) => entries,
+        Err(error) => {
+            node.problem(Severity::Error, 0, error.to_string(), "copy it again, whole");
+            return members;
+        }
+    };
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                node.problem(
+                    Severity::Error,
+                    None,
+                    format!("a member is broken: {error}"),
+                    "copy it again, whole",
+                );
+                break;
+            }
+        };
+        if members.len() >= limit {
+            node.left_out = 1;
+            break;
+        }
+        let path = printable(&entry.path_bytes()).trim_start_matches("./").trim_matches('/').to_owned();
+        let directory = entry.header().entry_type().is_dir();
+        members.push(Member { path, directory, offset: entry.raw_file_position(), size: entry.size() });
+    }
+    members
+}
+
+/// Archives of which others make disks and roots are named.
+fn known(node: &mut Node, files: &TarFiles) {
+    let has = |path: &str| files.members.iter().any(|member| member.path == path);
+    if has("metadata.json") && has("box.img") || has("Vagrantfile") {
+        node.kind = "vagrant-box";
+        node.what = "Vagrant box".to_owned();
+    } else if has("disk.raw") {
+        node.what = "disk image for Google Compute Engine (tar)".to_owned();
+    } else if has("oci-layout") || has("manifest.json") {
+        node.kind = "oci";
+        node.what = "container image (tar)".to_owned();
+    }
+}
+
+/// What the descriptor says: the name, the disks and whether they are there.
+fn ova(node: &mut Node, files: &TarFiles, descriptor: &Member) -> io::Result<()> {
+    node.kind = "ova";
+    node.what = "virtual appliance (OVA)".to_owned();
+    let text = read(&files.source, descriptor.offset, descriptor.size.min(MAX_DESCRIPTOR) as usize)?;
+    let text = String::from_utf8_lossy(&text.0).into_owned();
+    let system = text.split("<VirtualSystem ").nth(1).or_else(|| text.split(":VirtualSystem ").nth(1));
+    node.text("name", system.and_then(|rest| attribute(rest, "id")).unwrap_or_default());
+    let mut references = Vec::new();
+    for tag in text.split("<File ").skip(1).chain(text.split(":File ").skip(1)).take(MAX_MEMBERS) {
+        let Some(name) = attribute(tag.split('>').next().unwrap_or_default(), "href") else { continue };
+        if !files.members.iter().any(|member| member.path == name) && node.left_out == 0 {
+            let what = format!("its descriptor names {name}, which is not in it");
+            node.problem(Severity::Error, descriptor.offset, what, "export it again");
+        }
+        references.push(name);
+    }
+    node.list("disks", references);
+    node.text("firmware", if text.contains("\"efi\"") { "UEFI" } else { "" });
+    if !files.members.iter().any(|member| member.path.ends_with(".mf")) {
+        let what = "it has no manifest (.mf): nobody can tell whether it is whole";
+        node.problem(Severity::Note, None, what, "");
+    }
+    Ok(())
+}
+
+/// `ovf:name="value"` or `name="value"` in a tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let tag = tag.split('>').next().unwrap_or_default();
+    let at = tag.find(&format!("{name}=\""))? + name.len() + 2;
+    let rest = tag.get(at..)?;
+    Some(printable(rest.get(..rest.find('"')?)?.as_bytes()))
+}
+
+struct TarFiles {
+    source: Source,
+    members: Vec<Member>,
+}
+
+impl Files for TarFiles {
+    fn list(&self, directory: &str) -> io::Result<Option<Vec<Entry>>> {
+        let mut found = std::collections::BTreeMap::new();
+        for member in &self.members {
+            let inside = if directory.is_empty() {
+                Some(member.path.as_str())
+            } else {
+                member.path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'))
+            };
+            let Some(inside) = inside.filter(|inside| !inside.is_empty()) else { continue };
+            let (name, deeper) = inside.split_once('/').map_or((inside, false), |(name, _)| (name, true));
+            let directory = deeper || member.directory;
+            let entry = Entry { name: name.to_owned(), directory, size: member.size };
+            found.entry(name).or_insert(entry);
+        }
+        let there = directory.is_empty()
+            || !found.is_empty()
+            || self.members.iter().any(|member| member.directory && member.path == directory);
+        Ok(there.then(|| found.into_values().collect()))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Option<Source>> {
+        let member = self.members.iter().rfind(|member| !member.directory && member.path == path);
+        Ok(member.map(|member| {
+            let range = member.offset..member.offset.saturating_add(member.size);
+            Arc::new(Window::new(Arc::clone(&self.source), range)) as Source
+        }))
+    }
+}

@@ -1,0 +1,82 @@
+//! Partitions and what is in them; the root that a command line names.
+
+use crate::initrd::DRIVERS;
+use crate::node::{Firmware, Node, Severity, Value};
+
+/// What a partition table calls the EFI system partition.
+pub(crate) const ESP: &str = "EFI system partition";
+
+pub(super) fn partitions(node: &mut Node) {
+    for child in node.children.iter_mut().filter(|child| child.facts.text("type") == Some(ESP)) {
+        if child.kind != "fat" {
+            let what = "an EFI system partition that is not FAT: firmware does not read it";
+            child.problem(Severity::Error, 0, what, "make a FAT file system in it");
+        } else if !child.boots.iter().any(|boot| boot.firmware == Firmware::Uefi) {
+            let what = "no \\EFI\\BOOT\\BOOT<ARCH>.EFI: it boots only where firmware has an entry of its own";
+            child.problem(Severity::Warning, None, what, "copy the boot loader there, too");
+        }
+    }
+}
+
+/// Follows `root=` of each command line to a file system of the same tree, and looks whether the initrd beside
+/// the command line has its driver.
+pub(super) fn roots(top: &mut Node) {
+    let mut systems = Vec::new();
+    collect(top, &mut systems);
+    lines(top, &systems);
+}
+
+/// A file system by the words with which `root=` may name it.
+struct System {
+    kind: &'static str,
+    names: Vec<String>,
+}
+
+fn collect(node: &Node, systems: &mut Vec<System>) {
+    let mut names = Vec::new();
+    for (fact, word) in
+        [("uuid", "UUID"), ("label", "LABEL"), ("partition uuid", "PARTUUID"), ("name", "PARTLABEL")]
+    {
+        names.extend(node.facts.text(fact).map(|value| format!("{word}={value}").to_lowercase()));
+    }
+    if !names.is_empty() {
+        systems.push(System { kind: node.kind, names });
+    }
+    node.children.iter().for_each(|child| collect(child, systems));
+}
+
+fn lines(node: &mut Node, systems: &[System]) {
+    node.children.iter_mut().for_each(|child| lines(child, systems));
+    if node.kind != "uki" {
+        return;
+    }
+    let line = node.facts.text("command line").unwrap_or_default();
+    let Some(root) = line.split_whitespace().rev().find_map(|word| word.strip_prefix("root=")) else {
+        return;
+    };
+    let wanted = root.trim_matches('"').to_lowercase();
+    let Some(system) = systems.iter().find(|system| system.names.contains(&wanted)) else {
+        // Alone, a UKI has no root beside it; within a disk that has others, the root may be on another disk.
+        if systems.iter().any(|system| is_root(system.kind)) && wanted.contains("uuid=") {
+            let what = format!("root={root} is not on this disk");
+            node.problem(Severity::Note, None, what, "see that the machine has the disk with it");
+        }
+        return;
+    };
+    let Some(initrd) = node.children.iter().find(|child| child.name.as_deref() == Some(".initrd")) else {
+        return;
+    };
+    let Some(Value::List(drivers)) = initrd.facts.get(DRIVERS) else { return };
+    let name = if matches!(system.kind, "ext2" | "ext3") { "ext4" } else { system.kind };
+    if is_root(system.kind) && !drivers.iter().any(|driver| driver == name) {
+        let sure = initrd.facts.get("knows what is built in") == Some(&Value::Flag(true));
+        let severity = if sure { Severity::Error } else { Severity::Warning };
+        let doubt = if sure { "" } else { ", unless the kernel has it built in" };
+        let what = format!("the initrd has no driver for its root, {name}{doubt}");
+        node.problem(severity, None, what, format!("build the initrd with the module {name}"));
+    }
+}
+
+fn is_root(kind: &str) -> bool {
+    matches!(kind, "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "erofs" | "squashfs")
+}

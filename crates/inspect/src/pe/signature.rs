@@ -1,0 +1,217 @@
+//! Authenticode: who signed a PE file, and whether what is signed is what is there.
+//!
+//! Specification: Microsoft, "Windows Authenticode Portable Executable Signature Format". The certificate
+//! table, little-endian, each entry on 8 bytes:
+//!
+//! ```text
+//! 0 dwLength u32   4 wRevision u16 (0x200)   6 wCertificateType u16 (2: PKCS#7 SignedData)   8 data
+//! ```
+//!
+//! The digest in the signature is compared with the file's (with `deep`); whether the signature itself is
+//! right and the chain is trusted is for firmware with its keys to judge.
+
+use std::io;
+
+use bootwright_formats::ReadAt as _;
+use bootwright_formats::pe::{CertificateTable, Image};
+use cms::cert::CertificateChoices;
+use cms::content_info::ContentInfo;
+use cms::signed_data::{SignedData, SignerIdentifier};
+use der::asn1::{AnyRef, OctetStringRef};
+use der::{Decode as _, Reader as _, SliceReader};
+use sha2::{Digest as _, Sha256};
+
+use crate::bytes::{Bytes, printable, read};
+use crate::node::{Node, Severity};
+use crate::recognise::Look;
+use crate::source::Source;
+
+/// The largest certificate table that is read: real ones have some 10 KiB.
+const MAX_TABLE: u32 = 1 << 20;
+
+/// The most signatures that are told: shim has two.
+const MAX_SIGNATURES: usize = 16;
+
+const SIGN_AGAIN: &str = "sign it again, with what is in it now";
+
+/// What one signature says.
+struct Signature {
+    signers: Vec<String>,
+    issuers: Vec<String>,
+    digest: Vec<u8>,
+}
+
+pub(super) fn look(
+    node: &mut Node,
+    source: &Source,
+    head: &Bytes,
+    image: &Image,
+    look: &Look<'_>,
+) -> io::Result<()> {
+    let Some(table) = image.certificates else {
+        node.flag("signed", false);
+        return Ok(());
+    };
+    let (start, end) = (u64::from(table.offset), u64::from(table.offset) + u64::from(table.size));
+    if end > source.size() || table.size > MAX_TABLE {
+        let what =
+            format!("its signatures should be at {start} to {end}, which cannot be: the file is cut off");
+        node.problem(Severity::Error, start, what, SIGN_AGAIN);
+        return Ok(());
+    }
+    if end < source.size() {
+        let what = format!("{} bytes behind the signatures are not covered by them", source.size() - end);
+        node.problem(Severity::Error, end, what, SIGN_AGAIN);
+    }
+    uncovered(node, image, start);
+    let mut signers = Vec::new();
+    for (offset, bytes) in entries(&read(source, start, table.size as usize)?) {
+        match parse(bytes) {
+            Ok(signature) => {
+                old_authority(node, &signature);
+                if look.deep {
+                    compare(node, source, (head, image, table), &signature)?;
+                }
+                signers.extend(signature.signers);
+            }
+            Err(error) => {
+                let what = format!("a signature cannot be read: {error}");
+                node.problem(Severity::Error, start + offset, what, SIGN_AGAIN);
+            }
+        }
+    }
+    node.flag("signed", true).list("signed by", signers);
+    Ok(())
+}
+
+/// Sections must lie before the signatures, else what is signed is not what is loaded.
+fn uncovered(node: &mut Node, image: &Image, start: u64) {
+    for section in image.sections.iter().filter(|section| section.raw_size > 0) {
+        if u64::from(section.raw_offset) + u64::from(section.raw_size) > start {
+            let what = format!("section {} reaches into the signatures: they do not cover it", section.name);
+            node.problem(Severity::Error, u64::from(section.raw_offset), what, SIGN_AGAIN);
+        }
+    }
+}
+
+/// The PKCS#7 entries, each with its offset in the table.
+fn entries(table: &Bytes) -> Vec<(u64, &[u8])> {
+    let mut found = Vec::new();
+    let mut at = 0_usize;
+    while found.len() < MAX_SIGNATURES {
+        let Some((length, kind)) = table.le32(at).zip(table.le16(at + 6)) else { break };
+        let Some(data) = (length as usize).checked_sub(8).and_then(|length| table.slice(at + 8, length))
+        else {
+            break;
+        };
+        if kind == 2 {
+            found.push((at as u64, data));
+        }
+        at += (length as usize).next_multiple_of(8);
+    }
+    found
+}
+
+fn parse(bytes: &[u8]) -> der::Result<Signature> {
+    // Padding may follow.
+    let info = ContentInfo::decode(&mut SliceReader::new(bytes)?)?;
+    let signed = info.content.decode_as::<SignedData>()?;
+    let digest = match &signed.encap_content_info.econtent {
+        Some(content) => message_digest(content.value())?,
+        None => Vec::new(),
+    };
+    let certificates = signed.certificates.iter().flat_map(|set| set.0.iter());
+    let certificates: Vec<_> = certificates
+        .filter_map(|choice| match choice {
+            CertificateChoices::Certificate(certificate) => Some(&certificate.tbs_certificate),
+            CertificateChoices::Other(_) => None,
+        })
+        .collect();
+    let (mut signers, mut issuers) = (Vec::new(), Vec::new());
+    for signer in signed.signer_infos.0.iter() {
+        let SignerIdentifier::IssuerAndSerialNumber(sid) = &signer.sid else { continue };
+        issuers.push(sid.issuer.to_string());
+        let own = certificates.iter().find(|certificate| {
+            certificate.serial_number == sid.serial_number && certificate.issuer == sid.issuer
+        });
+        let name =
+            own.map_or_else(|| format!("a certificate of {}", sid.issuer), |own| own.subject.to_string());
+        signers.push(printable(name.as_bytes()));
+    }
+    Ok(Signature { signers, issuers, digest })
+}
+
+/// `SpcIndirectDataContent`: a sequence of data and `DigestInfo { algorithm, digest }`.
+fn message_digest(content: &[u8]) -> der::Result<Vec<u8>> {
+    let mut reader = SliceReader::new(content)?;
+    AnyRef::decode(&mut reader)?;
+    let info = AnyRef::decode(&mut reader)?;
+    let mut reader = SliceReader::new(info.value())?;
+    AnyRef::decode(&mut reader)?;
+    let digest = OctetStringRef::decode(&mut reader)?;
+    reader.finish(digest.as_bytes().to_vec())
+}
+
+/// Microsoft's authorities of 2011 expired during 2026; firmware that only knows the new ones refuses.
+fn old_authority(node: &mut Node, signature: &Signature) {
+    if signature.issuers.iter().any(|issuer| issuer.contains("Microsoft") && issuer.contains("CA 2011")) {
+        let what = "a signature is by Microsoft's authority of 2011, which newest machines do not know";
+        node.problem(Severity::Note, None, what, "see that it has one by the authority of 2023, too");
+    }
+}
+
+fn compare(
+    node: &mut Node,
+    source: &Source,
+    (head, image, table): (&Bytes, &Image, CertificateTable),
+    signature: &Signature,
+) -> io::Result<()> {
+    if signature.digest.len() != 32 {
+        return Ok(());
+    }
+    let Some(digest) = digest(source, head, image, table)? else { return Ok(()) };
+    if signature.digest != digest {
+        let what = "the file was changed after it was signed: its digest is not the signed one";
+        node.problem(Severity::Error, u64::from(table.offset), what, SIGN_AGAIN);
+    }
+    Ok(())
+}
+
+/// The Authenticode digest: headers without checksum and certificate directory, sections by their place in
+/// the file, what is behind them, without the signatures.
+fn digest(
+    source: &Source,
+    head: &Bytes,
+    image: &Image,
+    table: CertificateTable,
+) -> io::Result<Option<[u8; 32]>> {
+    let optional = head.le32(0x3c).unwrap_or(0) as u64 + 24;
+    let (checksum, directory) = (optional + 64, optional + 112 + 4 * 8);
+    let headers = u64::from(image.size_of_headers);
+    let mut ranges = vec![0..checksum, checksum + 4..directory, directory + 8..headers];
+    let mut sections: Vec<_> = image.sections.iter().filter(|section| section.raw_size > 0).collect();
+    sections.sort_by_key(|section| section.raw_offset);
+    let mut hashed = headers;
+    for section in sections {
+        let start = u64::from(section.raw_offset);
+        ranges.push(start..start + u64::from(section.raw_size));
+        hashed += u64::from(section.raw_size);
+    }
+    ranges.push(hashed..u64::from(table.offset).max(hashed));
+    let mut sha = Sha256::new();
+    let mut piece = vec![0; 256 << 10];
+    for range in ranges {
+        if range.start > range.end || range.end > source.size() {
+            return Ok(None);
+        }
+        let mut at = range.start;
+        while at < range.end {
+            let length = piece.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+            let Some(part) = piece.get_mut(..length) else { break };
+            source.read_exact_at(at, part)?;
+            sha.update(&*part);
+            at += length as u64;
+        }
+    }
+    Ok(Some(sha.finalize().into()))
+}

@@ -1,0 +1,114 @@
+//! ext2, ext3, ext4.
+//!
+//! Specification: Linux, `Documentation/filesystems/ext4/super.rst`. At byte 1024, little-endian:
+//!
+//! ```text
+//! 0x04 s_blocks_count_lo   0x0c s_free_blocks_count_lo   0x18 s_log_block_size   0x38 s_magic 0xef53
+//! 0x3a s_state   0x5c s_feature_compat   0x60 s_feature_incompat   0x64 s_feature_ro_compat
+//! 0x68 s_uuid[16]   0x78 s_volume_name[16]   0x88 s_last_mounted[64]   0x150 s_blocks_count_hi
+//! ```
+
+use std::io;
+
+use crate::bytes::{flags, read};
+use crate::node::{Node, Severity};
+use crate::source::Source;
+
+const COMPAT: &[(u32, &str)] = &[
+    (0x1, "dir_prealloc"),
+    (0x2, "imagic_inodes"),
+    (0x4, "has_journal"),
+    (0x8, "ext_attr"),
+    (0x10, "resize_inode"),
+    (0x20, "dir_index"),
+    (0x200, "sparse_super2"),
+    (0x400, "fast_commit"),
+    (0x800, "stable_inodes"),
+    (0x1000, "orphan_file"),
+];
+
+const INCOMPAT: &[(u32, &str)] = &[
+    (0x1, "compression"),
+    (0x2, "filetype"),
+    (0x4, "needs_recovery"),
+    (0x8, "journal_dev"),
+    (0x10, "meta_bg"),
+    (0x40, "extent"),
+    (0x80, "64bit"),
+    (0x100, "mmp"),
+    (0x200, "flex_bg"),
+    (0x400, "ea_inode"),
+    (0x1000, "dirdata"),
+    (0x2000, "metadata_csum_seed"),
+    (0x4000, "large_dir"),
+    (0x8000, "inline_data"),
+    (0x1_0000, "encrypt"),
+    (0x2_0000, "casefold"),
+];
+
+const RO_COMPAT: &[(u32, &str)] = &[
+    (0x1, "sparse_super"),
+    (0x2, "large_file"),
+    (0x8, "huge_file"),
+    (0x10, "uninit_bg"),
+    (0x20, "dir_nlink"),
+    (0x40, "extra_isize"),
+    (0x80, "snapshot"),
+    (0x100, "quota"),
+    (0x200, "bigalloc"),
+    (0x400, "metadata_csum"),
+    (0x800, "replica"),
+    (0x1000, "read-only"),
+    (0x2000, "project"),
+    (0x4000, "shared_blocks"),
+    (0x8000, "verity"),
+    (0x1_0000, "orphan_present"),
+];
+
+/// What ext3 knows beyond which it is ext4: `EXT3_FEATURE_*_SUPP` of Linux.
+const EXT3_INCOMPAT: u32 = 0x2 | 0x4 | 0x10;
+const EXT3_RO_COMPAT: u32 = 0x1 | 0x2 | 0x4;
+
+/// The largest `s_log_block_size` (64 KiB) that Linux knows.
+const MAX_LOG_BLOCK: u32 = 6;
+
+pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
+    let block = read(source, 1024, 1024)?;
+    let fields = (block.le32(0x18), block.le32(0x5c), block.le32(0x60), block.le32(0x64));
+    let (Some(log), Some(compat), Some(incompat), Some(ro_compat)) = fields else { return Ok(None) };
+    if !block.has(0x38, &[0x53, 0xef]) || log > MAX_LOG_BLOCK {
+        return Ok(None);
+    }
+    let kind = if incompat & !EXT3_INCOMPAT != 0 || ro_compat & !EXT3_RO_COMPAT != 0 {
+        "ext4"
+    } else if compat & 0x4 != 0 {
+        "ext3"
+    } else {
+        "ext2"
+    };
+    let mut node = Node::new(kind, format!("{kind} file system"), source.size());
+    node.text("label", block.text(0x78, 16)).text("uuid", block.uuid(0x68));
+    let high = if incompat & 0x80 != 0 { block.le32(0x150).unwrap_or(0) } else { 0 };
+    let blocks = u64::from(high) << 32 | u64::from(block.le32(0x4).unwrap_or(0));
+    let block_size = 1024_u64 << log;
+    super::filled(&mut node, blocks.saturating_mul(block_size), source);
+    node.bytes("block size", block_size).text("last mounted on", block.text(0x88, 64));
+    let mut words = flags(compat, COMPAT);
+    words.extend(flags(incompat, INCOMPAT));
+    words.extend(flags(ro_compat, RO_COMPAT));
+    node.list("features", words);
+    node.needs(format!("a kernel with {kind} (CONFIG_EXT4_FS)"));
+    state(&mut node, block.le16(0x3a).unwrap_or(0), incompat);
+    Ok(Some(node))
+}
+
+fn state(node: &mut Node, state: u16, incompat: u32) {
+    if state & 0x2 != 0 {
+        let what = "the file system has errors, says its state (s_state)";
+        node.problem(Severity::Error, 1024 + 0x3a, what, "run e2fsck on it");
+    }
+    if incompat & 0x4 != 0 {
+        let what = "it was not unmounted: its journal has to be replayed";
+        node.problem(Severity::Warning, 1024 + 0x60, what, "mount it once, or run e2fsck on it");
+    }
+}

@@ -1,0 +1,61 @@
+//! What lies on a block device, by its superblock: file systems, encryption, integrity, swap, members of
+//! volumes. One file each; none of them reads more than some blocks.
+//!
+//! Told: label, UUID, size, features, what a kernel needs to use it. Not read: what is in them (FAT and
+//! ISO 9660 have readers elsewhere).
+
+mod btrfs;
+mod erofs;
+mod ext;
+mod luks;
+mod lvm;
+mod md;
+mod ntfs;
+mod squashfs;
+mod swap;
+mod udf;
+mod verity;
+mod xfs;
+
+use std::io;
+
+use crate::node::{Node, Severity};
+use crate::recognise::{Found, Look};
+use crate::source::Source;
+
+type Superblock = fn(&Source) -> io::Result<Option<Node>>;
+
+/// Members of volumes come first: a RAID mirror holds the superblock of its file system, too.
+const SUPERBLOCKS: &[Superblock] = &[
+    luks::recognise,
+    md::recognise,
+    lvm::recognise,
+    verity::recognise,
+    squashfs::recognise,
+    xfs::recognise,
+    ntfs::recognise,
+    ext::recognise,
+    erofs::recognise,
+    btrfs::recognise,
+    udf::recognise,
+    swap::recognise,
+];
+
+pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Found>> {
+    for superblock in SUPERBLOCKS {
+        if let Some(node) = superblock(source)? {
+            return Ok(Some(node.into()));
+        }
+    }
+    Ok(None)
+}
+
+/// Notes the size that the superblock tells, and a fault when the bytes end before it.
+fn filled(node: &mut Node, bytes: u64, source: &Source) {
+    node.bytes("file system size", bytes);
+    let there = source.size();
+    if bytes > there {
+        let what = format!("it is cut off: its superblock says {bytes} bytes, there are {there}");
+        node.problem(Severity::Error, there, what, "copy it again, whole");
+    }
+}
