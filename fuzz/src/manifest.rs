@@ -18,6 +18,7 @@ pub fn seed() -> Vec<u8> {
     digester.update(&[7; 3000]);
     let (size, digest, chunks) = digester.finish();
     let format = RootFormat::Squashfs;
-    let root = RootManifest { schema: 1, file: "root.img".into(), format, size, digest, chunks };
+    let root =
+        RootManifest { schema: 1, file: "root.img".into(), format, size, digest, chunks, verity: None };
     root.to_bytes().unwrap_or_default()
 }

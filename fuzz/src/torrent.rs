@@ -27,7 +27,8 @@ pub fn seed() -> Vec<u8> {
     digester.update(&[7; 3000]);
     let (size, digest, chunks) = digester.finish();
     let format = RootFormat::Squashfs;
-    let root = RootManifest { schema: 1, file: "root.img".into(), format, size, digest, chunks };
+    let root =
+        RootManifest { schema: 1, file: "root.img".into(), format, size, digest, chunks, verity: None };
     let trackers = vec![vec!["http://a/announce".to_owned()], vec!["http://b/announce".to_owned()]];
     Metainfo { info: Info::of(&root), trackers, web_seeds: vec!["http://m/root.img".into()] }.to_bytes()
 }
