@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use rtnetlink::packet_core::NetlinkPayload;
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
 use tokio::sync::watch;
 use tracing::{debug, warn};
@@ -116,6 +116,23 @@ impl Links {
         routes.sort_by_key(|route| route.gateway.is_some());
         for route in routes {
             self.add_route(index, route).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes every IPv4 address from link `index`, and with the last one its routes.
+    pub async fn forget(&self, index: u32) -> Result<(), LinkError> {
+        let listed = self.handle.address().get().set_link_index_filter(index).execute();
+        let addresses: Vec<_> = listed.try_collect().await.map_err(refused("listing the addresses"))?;
+        for message in addresses {
+            if message.header.family == AddressFamily::Inet {
+                self.handle
+                    .address()
+                    .del(message)
+                    .execute()
+                    .await
+                    .map_err(refused("taking an address away"))?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! [`plan`] reads what the command line wants; [`links`] follows the kernel's links. Each interface that
 //! the plan allows gets a task: link up, wait for the signal, address by DHCP or as given. The first
-//! success is configured; what the others saw is the evidence when there is none.
+//! success is configured; what the others saw is the evidence when there is none. When the image's server cannot
+//! be reached from it, it is [left](Configured::leave) for the next one.
 
 mod bootif;
 mod configuration;
@@ -13,11 +14,12 @@ mod names;
 mod plan;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use bootwright_netboot::dhcp::client::{Config, Want};
 use bootwright_netboot::{Mac, Uuid};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, info, warn};
 
@@ -53,6 +55,8 @@ pub struct Wish {
     pub uuid: Option<Uuid>,
     /// Whether the image's address has to come from DHCP.
     pub want: Want,
+    /// Interfaces that had a network, from which the image's server was not to be reached.
+    pub passed_over: Vec<Mac>,
 }
 
 /// A network that works.
@@ -69,11 +73,41 @@ pub struct Network {
     pub summary: String,
 }
 
+/// A network that is configured.
+pub struct Configured {
+    network: Network,
+    /// Other interfaces with a signal that have not been passed over: one of them may lead further.
+    pub others: usize,
+    links: Links,
+    lease: Option<AbortHandle>,
+}
+
+impl Deref for Configured {
+    type Target = Network;
+
+    fn deref(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl Configured {
+    /// Takes the network away from its interface, for another one's sake.
+    pub async fn leave(self) {
+        if let Some(lease) = self.lease {
+            lease.abort();
+        }
+        let link = &self.network.link;
+        if let Err(error) = self.links.forget(link.index).await {
+            warn!("{}: {}", link.name, chain(&error));
+        }
+    }
+}
+
 /// What became of one interface: a network (and the lease to keep) or a sentence.
 type Outcome = (Link, Result<(Network, Option<dhcp::Session>), String>);
 
 /// Brings the network up.
-pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Network, Failure> {
+pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Configured, Failure> {
     for warning in &wish.plan.warnings {
         warn!("{warning}");
     }
@@ -89,10 +123,9 @@ pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Network, Failure>
     search.links.configure(network.link.index, &network.configuration).await.map_err(|error| {
         Failure::of(&format!("configuring {}", network.link.name), &error).with([network.summary.clone()])
     })?;
-    if let Some(session) = session {
-        tokio::spawn(session.keep());
-    }
-    Ok(network)
+    let lease = session.map(|session| tokio::spawn(session.keep()).abort_handle());
+    let others = search.others(&network.link);
+    Ok(Configured { network, others, links: search.links, lease })
 }
 
 struct Search {
@@ -157,6 +190,11 @@ impl Search {
                 continue;
             }
             let state = format!("{} ({})", link.name, link.mac);
+            if self.wish.passed_over.contains(&link.mac) {
+                self.seen
+                    .insert(link.index, format!("{state}: the image's server cannot be reached from it"));
+                continue;
+            }
             let names = names::of(&link.name, link.mac);
             let Some(method) = self.wish.plan.method(&names, link.mac) else {
                 debug!("{state} is not wanted");
@@ -178,6 +216,14 @@ impl Search {
                 (link, outcome)
             });
         }
+    }
+
+    fn others(&self, taken: &Link) -> usize {
+        let may_lead_further = |link: &&Link| {
+            let wanted = || self.wish.plan.method(&names::of(&link.name, link.mac), link.mac).is_some();
+            link.mac != taken.mac && link.carrier && !self.wish.passed_over.contains(&link.mac) && wanted()
+        };
+        self.links.list().iter().filter(may_lead_further).count()
     }
 
     fn config(&self, mac: Mac) -> Config {

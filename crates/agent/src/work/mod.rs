@@ -121,8 +121,7 @@ impl Work {
     }
 
     async fn fetch_and_boot(&self) -> Result<HandOver, Failure> {
-        let online = self.go_online().await?;
-        let address = online.image_address(&self.instructions)?;
+        let (online, address) = self.go_online_to_image().await?;
         info!("image {} (from {})", address.url, address.origin);
         self.reports_by(&online, Some(&address.url));
         if next_kernel::is_uki(&address) {

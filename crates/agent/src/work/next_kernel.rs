@@ -60,7 +60,7 @@ impl Work {
         for warning in &request.warnings {
             warn!("{warning}");
         }
-        let online = self.go_online().await?;
+        let online = self.go_online(&[]).await?;
         let server = request.kernel.iter().chain(&request.files).next().map(|remote| &remote.url);
         self.reports_by(&online, server);
         let directory = Path::new(&request.output_directory);

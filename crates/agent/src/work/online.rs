@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bootwright_fetch::{Client, Timeouts, Trust, dns};
+use bootwright_fetch::{Cause, Client, Error, Retries, RetryPolicy, Timeouts, Trust, dns, get_small};
+use bootwright_image::MAX_MANIFEST;
 use bootwright_image::timeline::Stage;
+use bootwright_netboot::Mac;
 use bootwright_netboot::dhcp::client::Want;
 use tracing::{info, warn};
 use url::Url;
@@ -15,18 +17,28 @@ use super::Work;
 use crate::address::{self, ImageAddress, Origin};
 use crate::failure::Failure;
 use crate::instructions::Instructions;
-use crate::network::{self, Network, Plan, Wish, patiently};
+use crate::network::{self, Configured, Network, Plan, Wish, patiently};
 use crate::report::{self, send};
 
 /// A network that works, and a client on it.
 pub struct Online {
     /// The network.
-    pub network: Network,
+    pub network: Configured,
     /// Fetches and reports.
     pub client: Arc<Client>,
 }
 
 impl Online {
+    /// Why the server at `url` cannot be reached.
+    async fn cannot_reach(&self, url: &Url) -> Option<String> {
+        let retry = RetryPolicy { retries: Retries::Finite(2), ..RetryPolicy::default() };
+        match get_small(&self.client, url, MAX_MANIFEST, retry, &mut |_| {}).await {
+            Err(Error::Transfer { failure, .. }) if is_silence(&failure.cause) => Some(failure.explain()),
+            // Whatever it says, it has answered.
+            _ => None,
+        }
+    }
+
     /// The image's address, the one that DHCP told last of all.
     pub fn image_address(&self, instructions: &Instructions) -> Result<ImageAddress, Failure> {
         let known = known(instructions)?;
@@ -44,7 +56,7 @@ impl Online {
 
     /// The network as it is now, for the operator.
     pub fn evidence(&self) -> Vec<String> {
-        let Network { link, configuration, summary, .. } = &self.network;
+        let Network { link, configuration, summary, .. } = &*self.network;
         let sys = Path::new("/sys/class/net").join(&link.name);
         let attribute = |name: &str| fs::read_to_string(sys.join(name)).unwrap_or_default().trim().to_owned();
         let signal = match attribute("carrier").as_str() {
@@ -67,8 +79,39 @@ impl Online {
 }
 
 impl Work {
-    /// Brings the network up and makes a client for it.
-    pub async fn go_online(&self) -> Result<Online, Failure> {
+    /// Brings up a network from which the image's server answers. Where several interfaces have a network, the
+    /// first may lead elsewhere: each is tried for a short while, then the first one in earnest.
+    pub async fn go_online_to_image(&self) -> Result<(Online, ImageAddress), Failure> {
+        let mut passed_over = Vec::new();
+        loop {
+            let online = match self.go_online(&passed_over).await {
+                Err(failure) if !passed_over.is_empty() => {
+                    warn!("{}: back to the first interface", failure.cause);
+                    break;
+                }
+                online => online?,
+            };
+            let address = online.image_address(&self.instructions)?;
+            let others = online.network.others;
+            if others == 0 && passed_over.is_empty() {
+                return Ok((online, address));
+            }
+            let Some(failure) = online.cannot_reach(&address.url).await else { return Ok((online, address)) };
+            let next = if others == 0 { "back to the first interface" } else { "trying another interface" };
+            warn!("{}: {failure}: {next}", online.network.link.name);
+            passed_over.push(online.network.link.mac);
+            online.network.leave().await;
+            if others == 0 {
+                break;
+            }
+        }
+        let online = self.go_online(&[]).await?;
+        let address = online.image_address(&self.instructions)?;
+        Ok((online, address))
+    }
+
+    /// Brings the network up, by an interface that is not `passed_over`, and makes a client for it.
+    pub async fn go_online(&self, passed_over: &[Mac]) -> Result<Online, Failure> {
         let Instructions { line, pin, .. } = &self.instructions;
         let wish = Wish {
             plan: Plan::read(line),
@@ -79,6 +122,7 @@ impl Work {
             } else {
                 Want::AddressAndImage
             },
+            passed_over: passed_over.to_vec(),
         };
         let network = patiently("the network", network::bring_up(wish, &self.devices)).await?;
         info!("{}", network.summary);
@@ -103,6 +147,11 @@ impl Work {
             warn!("keeping the reports' address for later: {error}");
         }
     }
+}
+
+/// Whether nobody answered at all.
+fn is_silence(cause: &Cause) -> bool {
+    matches!(cause, Cause::Dns(_) | Cause::Connect(_) | Cause::Stalled(_))
 }
 
 fn known(instructions: &Instructions) -> Result<Option<ImageAddress>, Failure> {
