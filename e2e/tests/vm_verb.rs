@@ -38,6 +38,6 @@ fn a_machine_that_does_not_say_it_in_time_makes_status_1_and_shows_its_last_line
 fn what_cannot_be_is_wrong_usage() {
     let output = vm(&["--via", "http", "--firmware", "bios"]);
     assert_eq!(output.status.code(), Some(2));
-    let output = vm(&["--append", "quiet"]);
+    let output = vm(&["--firmware", "bios", "--append", "quiet"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -52,7 +52,8 @@ pub struct Vm {
     /// Wait until a line of every machine's console matches, and end with success.
     #[arg(long, value_name = "REGEX")]
     expect: Option<Regex>,
-    /// More words for the kernel command line; with --via direct only, a UKI seals its own.
+    /// More words for the kernel command line: with --via direct, and on every road of UEFI when the image's
+    /// systemd-stub is 254 or newer.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
     /// Write the console to this file; of several machines to FILE.1, FILE.2 and so on.
@@ -108,10 +109,6 @@ impl Vm {
     pub fn run(self) -> Result<(), Failure> {
         let (road, firmware) = (self.road(), self.firmware());
         let builder = road.machine(firmware).or_usage()?;
-        if self.append.is_some() && road != Road::Direct {
-            let text = "--append needs --via direct: on every other road the machine gets the UKI's own command line";
-            return Err(Failure::message(Kind::Usage, text));
-        }
         let image = open(&self.image)?;
         let parts = Parts::extract(&image.join("image.efi")).map_err(parts_failure)?;
         let boot = match road {
@@ -119,6 +116,7 @@ impl Vm {
             Road::Direct => parts.boot(self.append.as_deref().unwrap_or_default()),
             _ => Boot::Network,
         };
+        let builder = self.with_more_words(builder, road, &parts)?;
         let on_reboot = if self.expect.is_some() { OnReboot::Restart } else { OnReboot::Exit };
         let builder = builder.boot(boot).memory(self.memory).accel(self.accel(&parts)?).on_reboot(on_reboot);
 
@@ -137,6 +135,23 @@ impl Vm {
             Some(pattern) => follow::until_seen(&machines, &server, pattern, self.patience(), self.output()),
             None => follow::until_ended(machines, self.timeout.map(Duration::from_secs)),
         }
+    }
+
+    /// `--append`: QEMU hands the words to a kernel that it loads itself; in a UKI the stub looks for them.
+    fn with_more_words(
+        &self,
+        builder: machine::Builder,
+        road: Road,
+        parts: &Parts,
+    ) -> Result<machine::Builder, Failure> {
+        let Some(words) = self.append.as_deref().filter(|_| road != Road::Direct) else { return Ok(builder) };
+        if self.firmware() == Firmware::Bios {
+            let text = "--append with a BIOS needs --via direct: on its other roads the server says the command line";
+            return Err(Failure::message(Kind::Usage, text));
+        }
+        let hint =
+            |why| Failure::message(Kind::Usage, format!("--append: {why}; --via direct works with any"));
+        Ok(builder.oem_string(parts.more_words(words).map_err(hint)?))
     }
 
     fn start(&self, builder: &machine::Builder, network: &dyn Network) -> Result<Vec<Machine>, Failure> {

@@ -38,6 +38,9 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     for (name, value) in &builder.fw_cfg {
         list.pair("-fw_cfg", format!("name={},string={}", escape(name), escape(value)));
     }
+    for text in &builder.smbios {
+        list.pair("-smbios", format!("type=11,value={}", escape(text)));
+    }
     if builder.on_reboot == OnReboot::Exit {
         list.one("-no-reboot");
     }
@@ -65,6 +68,10 @@ fn network(list: &mut List, builder: &Builder, plug: &Plug) {
     };
     let order = if builder.boot == Boot::Network { ",bootindex=0" } else { "" };
     list.pair("-device", format!("{model},netdev=net,mac={}{rom}{order}", builder.mac));
+    if let Some((tap, mac)) = &builder.second_card {
+        list.pair("-netdev", format!("tap,ifname={tap},script=no,downscript=no,id=second"));
+        list.pair("-device", format!("{model},netdev=second,mac={mac},romfile="));
+    }
 }
 
 fn boot(list: &mut List, builder: &Builder, files: &Files) {
@@ -132,6 +139,16 @@ mod tests {
         assert!(line.contains(&card), "{line}");
         assert!(line.contains("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n"), "{line}");
         assert!(line.contains("pflash,unit=0,format=raw,readonly=on,file=/o/code"), "{line}");
+    }
+
+    #[test]
+    fn words_for_the_stub_lie_in_the_firmware() {
+        let line =
+            line(&Builder::new(Firmware::Uefi).oem_string("io.systemd.stub.kernel-cmdline-extra=a=1,2 b"));
+        assert!(
+            line.contains("-smbios type=11,value=io.systemd.stub.kernel-cmdline-extra=a=1,,2 b"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -104,8 +104,10 @@ pub struct Builder {
     mac: String,
     nic: NicModel,
     rom: NicRom,
+    second_card: Option<(String, String)>,
     boot: Boot,
     fw_cfg: Vec<(String, String)>,
+    smbios: Vec<String>,
     on_reboot: OnReboot,
     console: Console,
     screen: Screen,
@@ -121,8 +123,10 @@ impl Builder {
             mac: mac(1),
             nic: NicModel::Virtio,
             rom: if firmware == Firmware::Uefi { NicRom::None } else { NicRom::Ipxe },
+            second_card: None,
             boot: Boot::Network,
             fw_cfg: Vec::new(),
+            smbios: Vec::new(),
             on_reboot: OnReboot::Restart,
             console: Console::Captured { copy: None },
             screen: Screen::None,
@@ -159,6 +163,12 @@ impl Builder {
         Self { rom, ..self }
     }
 
+    /// A second network card, on a tap that the caller has [made](crate::Lab::tap), with the address `mac`.
+    #[must_use]
+    pub fn second_card(self, tap: impl Into<String>, mac: impl Into<String>) -> Self {
+        Self { second_card: Some((tap.into(), mac.into())), ..self }
+    }
+
     /// What it boots from.
     #[must_use]
     pub fn boot(self, boot: Boot) -> Self {
@@ -169,6 +179,13 @@ impl Builder {
     #[must_use]
     pub fn fw_cfg(mut self, name: &str, value: &str) -> Self {
         self.fw_cfg.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A string of the firmware's table 11 (SMBIOS, OEM strings), where systemd-stub and systemd look for words.
+    #[must_use]
+    pub fn oem_string(mut self, text: impl Into<String>) -> Self {
+        self.smbios.push(text.into());
         self
     }
 
