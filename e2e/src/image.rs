@@ -1,9 +1,11 @@
 //! The images and the binary that the scenarios are about.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use bootwright_formats::cpio::{Attributes, Node, Writer};
 use bootwright_formats::pe::Uki;
 use bootwright_image::{Digester, RootManifest};
 use bootwright_vm::uki::Parts;
@@ -39,6 +41,56 @@ pub(crate) fn copy(name: &str) -> tempfile::TempDir {
         done("copying an image", fs::copy(entry.path(), to.join(entry.file_name())));
     }
     directory
+}
+
+/// Puts `files` behind an initrd, as an archive of its own.
+pub(crate) fn append(initrd: &Path, files: &[(PathBuf, String)]) {
+    if files.is_empty() {
+        return;
+    }
+    let open = OpenOptions::new().append(true).open(initrd);
+    let mut initrd = done("opening an initrd", open);
+    let length = done("looking at an initrd", initrd.metadata()).len();
+    // Archives begin at multiples of four.
+    done("filling an initrd up", initrd.write_all(&vec![0; (length.next_multiple_of(4) - length) as usize]));
+    let mut archive = Writer::new(initrd, 0);
+    for (file, path) in files {
+        let content = done("reading a file for the initrd", fs::read(file));
+        if let Some((directory, _)) = path.rsplit_once('/') {
+            let made = archive.node(directory, Node::Directory, Attributes::EXECUTABLE);
+            done("writing an initrd", made);
+        }
+        let written = archive.file(path, Attributes::EXECUTABLE, content.len() as u64, &content[..]);
+        done("writing an initrd", written);
+    }
+    done("writing an initrd", archive.finish());
+}
+
+/// Where [`certificate`] puts it.
+pub(crate) fn certificate_in(directory: &Path) -> PathBuf {
+    directory.join("certificate.pem")
+}
+
+/// A key, and a certificate for `address` that it has signed itself.
+pub(crate) fn certificate(directory: &Path, address: &str) -> (PathBuf, PathBuf) {
+    let (key, certificate) = (directory.join("key.pem"), certificate_in(directory));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]);
+    openssl.args(["-subj", "/CN=a mirror", "-addext", &format!("subjectAltName=IP:{address}"), "-keyout"]);
+    openssl.arg(&key).arg("-out").arg(&certificate);
+    let output = done("running openssl", openssl.output());
+    assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    (key, certificate)
 }
 
 impl Scenario {

@@ -31,6 +31,9 @@ pub const LOGIN: &str = r"hello login:";
 /// Memory of a machine in MiB, unless the scenario is about memory.
 const MEMORY: u32 = 1024;
 
+/// The address of a machine's second card.
+pub const SECOND_MAC: &str = "52:54:00:b0:09:01";
+
 /// A network, our server, perhaps others, and one machine.
 #[derive(Debug)]
 pub struct Scenario {
@@ -41,6 +44,10 @@ pub struct Scenario {
     hosts: Vec<lab::Host>,
     serving: Serving,
     parts: Option<Parts>,
+    /// Files of this host, and where they lie in the initrd of a direct boot.
+    added: Vec<(PathBuf, String)>,
+    /// The tap of a second card.
+    second_card: Option<String>,
     directory: tempfile::TempDir,
     lab: Lab,
 }
@@ -76,6 +83,8 @@ impl Scenario {
             hosts: Vec::new(),
             serving,
             parts: None,
+            added: Vec::new(),
+            second_card: None,
             directory,
             lab,
         }
@@ -100,8 +109,29 @@ impl Scenario {
         self
     }
 
+    /// The machine gets a second card, on the same network as the first.
+    pub fn second_card(mut self) -> Self {
+        self.second_card = Some(done("making a tap", self.lab.tap()));
+        self
+    }
+
+    /// The machine gets a second card, on a network where nobody is.
+    pub fn second_card_elsewhere(self) -> Self {
+        let scenario = self.second_card();
+        let tap = scenario.second_card.as_deref().unwrap_or_default();
+        let island =
+            format!("link add island type bridge\nlink set island up\nlink set {tap} master island\n");
+        done("making a network", scenario.lab.ip(&island));
+        scenario
+    }
+
     /// A real dnsmasq on a host of its own, 10.77.0.2, that gives addresses and knows no names.
-    pub fn dnsmasq(mut self) -> Self {
+    pub fn dnsmasq(self) -> Self {
+        self.dnsmasq_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn dnsmasq_with(mut self, arguments: &[&str]) -> Self {
         let host = done("making a host", self.lab.host("10.77.0.2"));
         let leases = self.directory.path().join("dnsmasq.leases");
         let mut command = host.command(&self.lab, "dnsmasq");
@@ -109,7 +139,8 @@ impl Scenario {
             // Without a daemon it keeps its user, the only one there is in the lab.
             .args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--local=/invalid/"])
             .args(["--interface=eth0", "--dhcp-range=10.77.0.50,10.77.0.99,255.255.255.0,1h"])
-            .arg(format!("--dhcp-leasefile={}", leases.display()));
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .args(arguments);
         let service = done("starting dnsmasq", Service::start(&mut command, None));
         self.others.push(("dnsmasq".to_owned(), service));
         self.hosts.push(host);
@@ -117,16 +148,42 @@ impl Scenario {
     }
 
     /// A real nginx on a host of its own, 10.77.0.3, that has the image's directory at `/images/`.
-    pub fn nginx(mut self) -> Self {
+    pub fn nginx(self) -> Self {
+        self.nginx_with("listen 80;", "")
+    }
+
+    /// The same by HTTPS alone, with a certificate that it has signed itself.
+    pub fn https_nginx(self) -> Self {
+        let (key, certificate) = image::certificate(self.directory.path(), "10.77.0.3");
+        let (key, certificate) = (key.display(), certificate.display());
+        let tls = format!("listen 443 ssl; ssl_certificate {certificate}; ssl_certificate_key {key};");
+        self.nginx_with(&tls, "")
+    }
+
+    /// The initrd of a direct boot gets the certificate of [`https_nginx`](Self::https_nginx) as an authority.
+    pub fn trusting_it(self) -> Self {
+        let certificate = image::certificate_in(self.directory.path());
+        self.adding(certificate, "bootwright/ca.pem")
+    }
+
+    /// The same at 10.99.0.1, which is behind 10.77.0.3 and in no network that the machine is on.
+    pub fn nginx_behind_a_router(self) -> Self {
+        self.nginx_with("listen 80;", "addr add 10.99.0.1/32 dev lo")
+    }
+
+    fn nginx_with(mut self, server: &str, ip: &str) -> Self {
         let host = done("making a host", self.lab.host("10.77.0.3"));
+        if !ip.is_empty() {
+            let mut command = host.command(&self.lab, "ip");
+            let status = done("running ip", command.args(ip.split(' ')).status());
+            assert!(status.success(), "ip {ip} failed");
+        }
         let directory = self.directory.path().join("nginx");
         done("making nginx's directory", std::fs::create_dir_all(&directory));
         let file = directory.join("nginx.conf");
         let images = self.image().parent().map(PathBuf::from).unwrap_or_default();
-        done(
-            "writing nginx's configuration",
-            std::fs::write(&file, nginx_configuration(&directory, &images)),
-        );
+        let text = nginx_configuration(&directory, &images, server);
+        done("writing nginx's configuration", std::fs::write(&file, text));
         let mut command = host.command(&self.lab, "nginx");
         command.arg("-e").arg("stderr").arg("-p").arg(&directory).arg("-c").arg(&file);
         let service = done("starting nginx", Service::start(&mut command, None));
@@ -145,15 +202,26 @@ impl Scenario {
     pub fn machine(&self, road: Road, firmware: Firmware) -> Builder {
         let builder = done("choosing a road", road.machine(firmware));
         let builder = builder.memory(MEMORY).on_reboot(OnReboot::Exit);
+        let builder = match &self.second_card {
+            Some(tap) => builder.second_card(tap, SECOND_MAC),
+            None => builder,
+        };
         match road {
             Road::Esp => builder.boot(Boot::Esp(self.image().join("image.efi"))),
             _ => builder,
         }
     }
 
+    /// Puts a file of this host into the initrd of the machine that is then booted [directly](Self::boot_directly).
+    pub fn adding(mut self, file: impl Into<PathBuf>, path: &str) -> Self {
+        self.added.push((file.into(), path.to_owned()));
+        self
+    }
+
     /// Boots the UKI's kernel and initrd with `append` behind its command line, on `memory` MiB.
     pub fn boot_directly(mut self, append: &str, memory: u32) -> Self {
         let parts = done("taking the UKI apart", Parts::extract(&self.image().join("image.efi")));
+        image::append(&parts.initrd, &self.added);
         let builder = self.machine(Road::Direct, Firmware::Bios).memory(memory).boot(parts.boot(append));
         self.parts = Some(parts);
         self.boot_machine(builder)
@@ -167,14 +235,14 @@ impl Scenario {
 }
 
 /// One process that keeps its user, the only one in the lab, and writes nowhere but into `directory`.
-fn nginx_configuration(directory: &Path, images: &Path) -> String {
+fn nginx_configuration(directory: &Path, images: &Path, server: &str) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|kind| format!("{kind}_temp_path {}/{kind};\n", directory.display()))
         .collect();
     format!(
         "user root;\ndaemon off;\nmaster_process off;\npid {}/pid;\nerror_log stderr;\nevents {{}}\n\
-         http {{\n{temporary}access_log off;\nserver {{\nlisten 10.77.0.3:80;\n\
+         http {{\n{temporary}access_log off;\nserver {{\n{server}\n\
          location /images/ {{ alias {}/; }}\n}}\n}}\n",
         directory.display(),
         images.display()
