@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::{Result, shell};
 
-/// The release binary, built when something changed: what a user would install.
+/// The release binary, built when something changed: what a user would install. `BOOTWRIGHT_BIN` names another
+/// one that is built already.
 pub fn bootwright() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os("BOOTWRIGHT_BIN") {
+        return PathBuf::from(&built).canonicalize().map_err(|error| format!("BOOTWRIGHT_BIN: {error}"));
+    }
     shell::run("build bootwright", &mut shell::cargo(&["build", "--release", "--package", "bootwright"]))?;
     Ok(shell::root().join("target/release/bootwright"))
 }

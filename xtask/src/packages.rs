@@ -75,6 +75,8 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("xfsprogs", Need::Test, "mkfs.xfs"),
     ("xorriso", Need::Test, "judges ISO images"),
     ("dracut-core", Need::Bench, "initrd peer"),
+    ("dracut-live", Need::Bench, "livenet, the agent's peer"),
+    ("dracut-network", Need::Bench, "livenet, the agent's peer"),
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),

@@ -4,20 +4,15 @@
 //! what we take, and restricted to the kernel modules that ours holds.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use super::kernel::Kernel;
 use super::{Context, Row, Usage, measure, median};
 use crate::{Result, shell};
 
 /// How often ours runs, half of it before and half after the peers; the median counts.
 const RUNS: usize = 6;
-
-/// A kernel as its package holds it, depmod done.
-struct Kernel {
-    root: PathBuf,
-    version: String,
-}
 
 /// What a builder took and made.
 #[derive(Clone, Copy)]
@@ -28,7 +23,7 @@ struct Built {
 
 /// Measures time and size.
 pub fn run(context: &Context) -> Result<Vec<Row>> {
-    let kernel = fetch_kernel(&context.scratch)?;
+    let kernel = Kernel::fetch()?;
     let output = |name: &str| context.scratch.join(name);
     let mut ours: Vec<Built> = Vec::new();
     for _ in 0..RUNS / 2 {
@@ -113,34 +108,6 @@ fn modules_inside(context: &Context, initrd: &Path) -> Result<String> {
     };
     let names: Vec<String> = files.iter().filter_map(name).collect();
     Ok(names.join(" "))
-}
-
-impl Kernel {
-    fn modules(&self) -> PathBuf {
-        self.root.join("lib/modules").join(&self.version)
-    }
-}
-
-/// The generic kernel of this Debian's own suite, unpacked and indexed in the scratch directory.
-fn fetch_kernel(scratch: &Path) -> Result<Kernel> {
-    let root = scratch.join("kernel");
-    if !root.is_dir() {
-        let script = r#"set -e
-            cd "$1" && rm -rf new && mkdir new && cd new
-            package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
-            apt-get -qq download "$package"
-            dpkg-deb -x "$package"_*.deb kernel
-            [ -d kernel/lib ] || ln -s usr/lib kernel/lib
-            depmod -b "$PWD/kernel" "${package#linux-image-}"
-            mv kernel .."#;
-        let mut fetch = Command::new("sh");
-        fetch.args(["-c", script, "sh"]).arg(scratch);
-        shell::run("fetch Debian's generic kernel", &mut fetch)?;
-    }
-    let modules = root.join("lib/modules");
-    let mut versions = fs::read_dir(&modules).map_err(|error| format!("{}: {error}", modules.display()))?;
-    let version = versions.next().and_then(std::result::Result::ok).ok_or("the kernel has no modules")?;
-    Ok(Kernel { root, version: version.file_name().to_string_lossy().into_owned() })
 }
 
 /// Runs `command`, which makes `output`.

@@ -3,9 +3,11 @@
 //! Each measured line of `bench/README.md` is one file here that gives [`Row`]s. A row is a ratio of two
 //! figures taken in the same run, never an absolute time alone.
 
+mod agent;
 mod dhcp;
 mod http;
 mod initrd;
+mod kernel;
 mod lab;
 mod measure;
 mod tftp;
@@ -47,6 +49,7 @@ type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 
 /// Name and function of every benchmark.
 const BENCHMARKS: &[(&str, Benchmark)] = &[
+    ("agent", agent::run),
     ("dhcp", dhcp::run),
     ("http", http::run),
     ("initrd", initrd::run),
