@@ -11,6 +11,7 @@ mod disks;
 mod doctor;
 mod extract;
 mod failure;
+mod fetch;
 mod init;
 mod initrd;
 mod inspect;
@@ -38,6 +39,7 @@ enum Verb {
     Convert(convert::Convert),
     Doctor(doctor::Doctor),
     Extract(extract::Extract),
+    Fetch(fetch::Fetch),
     Init(init::Init),
     Initrd(initrd::Initrd),
     Inspect(inspect::Inspect),
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Convert(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
         Verb::Extract(arguments) => arguments.run(),
+        Verb::Fetch(arguments) => arguments.run(),
         Verb::Init(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
         Verb::Inspect(arguments) => arguments.run(),

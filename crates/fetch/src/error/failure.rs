@@ -83,6 +83,16 @@ pub enum Cause {
         /// ETag of this answer, or what stands for it.
         now: String,
     },
+    /// The proxy does not let us through.
+    #[error("the proxy {proxy} fails: {what}")]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// The status of its answer.
+        status: Option<u16>,
+        /// What it says.
+        what: String,
+    },
     /// The connection ended before all bytes were there.
     #[error("the connection ended {missing} bytes early")]
     Truncated {
@@ -140,6 +150,7 @@ impl Cause {
                 Fault::Transient { retry_after: *retry_after }
             }
             Self::Status { .. }
+            | Self::Proxy { status: Some(400..500), .. }
             | Self::Certificate(_)
             | Self::Redirect { .. }
             | Self::Size { .. }

@@ -4,11 +4,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use http_body_util::Full;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,6 +14,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::pool::Key;
+use super::proxy::Via;
+use super::sender::{Form, Sender};
 use super::tls;
 use crate::dns::Resolver;
 use crate::error::Cause;
@@ -25,7 +25,8 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection that speaks HTTP.
 pub(super) struct Connected {
-    pub(super) sender: SendRequest<Full<Bytes>>,
+    pub(super) sender: Sender,
+    pub(super) form: Form,
     pub(super) address: SocketAddr,
 }
 
@@ -33,31 +34,61 @@ pub(super) struct Connected {
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// Connects to the server of `key`. `limit` is for each address; the TLS handshake has as long again.
+/// Connects to the server of `key`, by a proxy when there is one. `limit` is for each address; the TLS
+/// handshake has as long again.
 pub(super) async fn connect(
     resolver: &Resolver,
     connector: &TlsConnector,
     key: &Key,
+    via: Option<&Via>,
     limit: Duration,
 ) -> Result<Connected, Cause> {
-    let addresses = resolver.lookup(&key.host).await.map_err(Cause::Dns)?;
-    let (address, tcp) = first_to_answer(&alternate(&addresses), key.port, limit).await?;
+    let (host, port) = via.map_or((&key.host, key.port), |via| (&via.host, via.port));
+    let addresses = resolver.lookup(host).await.map_err(Cause::Dns)?;
+    let (address, mut tcp) = first_to_answer(&alternate(&addresses), port, limit).await?;
     // Requests are small and come one at a time: nothing is gained by waiting for more.
     tcp.set_nodelay(true).map_err(|error| Cause::Connect(vec![(address, error)]))?;
-    let io: Box<dyn Io> = if key.secure {
-        match timeout(limit, tls::handshake(connector, &key.host, tcp)).await {
-            Ok(stream) => Box::new(stream?),
-            Err(_) => return Err(Cause::Handshake(io::ErrorKind::TimedOut.into())),
+    if !key.secure {
+        let form = if via.is_some() { Form::Absolute } else { Form::Origin };
+        return http1(Box::new(tcp), address, form).await;
+    }
+    let handshake = async {
+        if let Some(via) = via {
+            via.tunnel(&mut tcp, key).await?;
         }
-    } else {
-        Box::new(tcp)
+        tls::handshake(connector, &key.host, tcp).await
     };
+    let late = |_| Cause::Handshake(io::ErrorKind::TimedOut.into());
+    let stream = timeout(limit, handshake).await.map_err(late)??;
+    #[cfg(feature = "http2")]
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        return http2(stream, address).await;
+    }
+    http1(Box::new(stream), address, Form::Origin).await
+}
+
+async fn http1(io: Box<dyn Io>, address: SocketAddr, form: Form) -> Result<Connected, Cause> {
     let (sender, connection) =
         http1::handshake(TokioIo::new(io)).await.map_err(|error| Cause::Broken(error.into()))?;
     // It ends with the sender or the peer; what it fails with, the request is told too.
     tokio::spawn(connection);
-    Ok(Connected { sender, address })
+    Ok(Connected { sender: Sender::Http1(sender), form, address })
 }
+
+/// One request at a time, as with HTTP/1.1: several connections share a link better than several streams.
+#[cfg(feature = "http2")]
+async fn http2(io: impl Io + 'static, address: SocketAddr) -> Result<Connected, Cause> {
+    let mut builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let handshake = builder.handshake(TokioIo::new(io)).await;
+    let (sender, connection) = handshake.map_err(|error| Cause::Broken(error.into()))?;
+    tokio::spawn(connection);
+    Ok(Connected { sender: Sender::Http2(sender), form: Form::Pseudo, address })
+}
+
+/// Bytes that an HTTP/2 server may send ahead: the bandwidth-delay product of 1 Gbit/s and 60 ms.
+#[cfg(feature = "http2")]
+const WINDOW: u32 = 8 << 20;
 
 /// IPv6 and IPv4 in turn, so that a dead family costs one head start, not all of its addresses.
 fn alternate(addresses: &[IpAddr]) -> Vec<IpAddr> {

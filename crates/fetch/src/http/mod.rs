@@ -1,12 +1,15 @@
-//! A small HTTP/1.1 client on hyper: keep-alive, bounded redirects, time-outs on silence, evidence in
-//! every failure.
+//! A small HTTP client on hyper: keep-alive, bounded redirects, time-outs on silence, evidence in every
+//! failure. HTTP/1.1; with the feature `http2` also HTTP/2, where a server offers it over TLS; with the
+//! feature `proxy` by [proxies](proxy).
 //!
-//! Not supported: HTTP/2, proxies, cookies, credentials in URLs, compressed transfer.
+//! Not supported: HTTP/2 without TLS, cookies, credentials in URLs, compressed transfer.
 
 mod answer;
 mod body;
 mod connect;
 mod pool;
+mod proxy;
+mod sender;
 mod tls;
 
 use std::sync::Arc;
@@ -23,6 +26,8 @@ pub(crate) use answer::{Expect, Plan, asked, interpret, refused};
 pub(crate) use body::Reply;
 use connect::Connected;
 use pool::{Key, Pool};
+use proxy::{Proxies, Via};
+use sender::Form;
 pub use tls::{Trust, TrustError};
 
 use crate::dns::Resolver;
@@ -66,6 +71,7 @@ pub struct Client {
     tls: tokio_rustls::TlsConnector,
     timeouts: Timeouts,
     pool: Arc<Pool>,
+    proxies: Proxies,
 }
 
 /// One request, as the rest of the crate says it.
@@ -99,7 +105,19 @@ impl Client {
     /// # Errors
     /// [`TrustError`] when the extra certificates cannot be read.
     pub fn new(resolver: Resolver, trust: &Trust, timeouts: Timeouts) -> Result<Self, TrustError> {
-        Ok(Self { resolver, tls: tls::connector(trust)?, timeouts, pool: Arc::default() })
+        Ok(Self {
+            resolver,
+            tls: tls::connector(trust)?,
+            timeouts,
+            pool: Arc::default(),
+            proxies: Proxies::default(),
+        })
+    }
+
+    /// The same, by the proxies that `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name.
+    #[cfg(feature = "proxy")]
+    pub fn with_proxies_of_environment(self) -> Self {
+        Self { proxies: Proxies::of_environment(), ..self }
     }
 
     /// The time-outs it was made with.
@@ -134,18 +152,19 @@ impl Client {
     }
 
     async fn send_once(&self, ask: &Ask<'_>, url: &Url) -> Result<Reply, Failure> {
-        let key = Key::of(url).map_err(|cause| Failure::of(url.as_str(), cause))?;
+        let fail = |cause| Failure::of(url.as_str(), cause);
+        let key = Key::of(url).map_err(fail)?;
+        let via = self.proxies.via(url).map_err(fail)?;
         // The server may have closed a kept connection at any time: that is no failure, and a request
         // that got no answer on one is sent again on a fresh one.
         while let Some(connected) = self.pool.take(&key).await {
-            if let Ok(reply) = self.on(connected, ask, url, &key).await {
+            if let Ok(reply) = self.on(connected, ask, url, &key, via.as_ref()).await {
                 return Ok(reply);
             }
         }
-        let connected = connect::connect(&self.resolver, &self.tls, &key, self.timeouts.connect)
-            .await
-            .map_err(|cause| Failure::of(url.as_str(), cause))?;
-        self.on(connected, ask, url, &key).await
+        let limit = self.timeouts.connect;
+        let connected = connect::connect(&self.resolver, &self.tls, &key, via.as_ref(), limit).await;
+        self.on(connected.map_err(fail)?, ask, url, &key, via.as_ref()).await
     }
 
     async fn on(
@@ -154,11 +173,17 @@ impl Client {
         ask: &Ask<'_>,
         url: &Url,
         key: &Key,
+        via: Option<&Via>,
     ) -> Result<Reply, Failure> {
         let address = connected.address;
         let fail = |cause| Failure { address: Some(address), ..Failure::of(url.as_str(), cause) };
-        let request = request(ask, url, key).map_err(fail)?;
-        let answer = timeout(self.timeouts.answer, connected.sender.send_request(request)).await;
+        let mut request = request(ask, url, key, connected.form).map_err(fail)?;
+        if let Some(authorization) = via.and_then(|via| via.authorization.clone())
+            && connected.form == Form::Absolute
+        {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        }
+        let answer = timeout(self.timeouts.answer, connected.sender.send(request)).await;
         let response = match answer {
             Err(_) => return Err(fail(Cause::Stalled(self.timeouts.answer))),
             Ok(Err(error)) => return Err(fail(Cause::Broken(error.into()))),
@@ -169,10 +194,16 @@ impl Client {
     }
 }
 
-fn request(ask: &Ask<'_>, url: &Url, key: &Key) -> Result<Request<Full<Bytes>>, Cause> {
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
+fn request(ask: &Ask<'_>, url: &Url, key: &Key, form: Form) -> Result<Request<Full<Bytes>>, Cause> {
+    let target = match (form, url.query()) {
+        (Form::Origin, Some(query)) => format!("{}?{query}", url.path()),
+        (Form::Origin, None) => url.path().to_owned(),
+        _ => format!(
+            "{}://{}{}",
+            url.scheme(),
+            key.host_header(),
+            &url[url::Position::BeforePath..url::Position::AfterQuery]
+        ),
     };
     let mut request = Request::builder()
         .method(ask.method.clone())
@@ -183,6 +214,10 @@ fn request(ask: &Ask<'_>, url: &Url, key: &Key) -> Result<Request<Full<Bytes>>, 
         .body(Full::new(ask.body.clone()))
         .map_err(|error| Cause::Url(error.to_string()))?;
     request.headers_mut().extend(ask.headers.clone());
+    #[cfg(feature = "http2")]
+    if form == Form::Pseudo {
+        request.headers_mut().remove(header::HOST);
+    }
     Ok(request)
 }
 

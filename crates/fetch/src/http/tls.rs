@@ -59,6 +59,9 @@ pub(super) fn connector(trust: &Trust) -> Result<TlsConnector, TrustError> {
         .with_webpki_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if cfg!(feature = "http2") {
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+    }
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

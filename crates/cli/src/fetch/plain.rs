@@ -1,0 +1,171 @@
+//! A file without chunks: one stream from the first mirror that works, one digest over all of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bootwright_fetch::{
+    BACKOFF_BASE, Backoff, Cause, Error, FileOptions, FileStore, HttpSource, Notice, Retries, RetryPolicy,
+    Small, Store, explain, fetch_file, get_small,
+};
+use bootwright_image::Digest;
+use url::Url;
+
+use super::address::file_name;
+use super::done::{Fetched, Sent, SourceKind, Verified};
+use super::image::{bad, io};
+use super::show::Show;
+use super::sums::{MAX_SUMS, Said, look};
+use super::unpack::Unpacking;
+use super::{Job, failure, place};
+use crate::failure::Failure;
+
+/// How often something is tried again that may well not be there.
+const PERHAPS: RetryPolicy =
+    RetryPolicy { retries: Retries::Finite(1), backoff: Backoff { base: BACKOFF_BASE, max: BACKOFF_BASE } };
+
+/// A file to be fetched as a whole.
+pub(super) struct Whole<'a> {
+    /// What the server calls it.
+    pub(super) name: &'a str,
+    /// Where it is, the first choice first.
+    pub(super) urls: Vec<Url>,
+    /// Its bytes, when they are known.
+    pub(super) size: Option<u64>,
+    /// What it must be.
+    pub(super) digest: Option<Digest>,
+    /// Who says so.
+    pub(super) verified: Verified,
+}
+
+impl Job<'_> {
+    /// Fetches a plain file.
+    pub(super) async fn plain(&self, url: &Url) -> Result<Fetched, Failure> {
+        let name =
+            percent_encoding::percent_decode_str(file_name(url).unwrap_or_default()).decode_utf8_lossy();
+        let torrent = self.torrent(None).await?;
+        let size = torrent.as_ref().map(|torrent| torrent.info.size());
+        let (digest, verified) = match self.options.digest {
+            Some(digest) => (Some(digest), Verified::Digest),
+            None => self.sums(url, &name).await,
+        };
+        let urls = self.mirrors(url.clone(), &name, torrent.as_ref());
+        self.whole(Whole { name: &name, urls, size, digest, verified }).await
+    }
+
+    /// Looks for checksums beside the file.
+    async fn sums(&self, url: &Url, name: &str) -> (Option<Digest>, Verified) {
+        let mut own = url.clone();
+        own.set_path(&format!("{}.sha256", url.path()));
+        own.set_query(None);
+        let all = url.join("SHA256SUMS").ok();
+        for (place, alone) in [(Some(own), true), (all, false)] {
+            let Some(place) = place else { continue };
+            let Some(small) = self.perhaps(&place, MAX_SUMS).await else { continue };
+            match look(&String::from_utf8_lossy(&small.bytes), name, alone) {
+                Said::Digest(digest) => return (Some(digest), Verified::Sums(place.to_string())),
+                Said::Nothing => eprintln!("bootwright: {place} says nothing of {name}"),
+                Said::NoSums(line) => {
+                    eprintln!("bootwright: {place} is no file of checksums (line {line}): not used");
+                }
+            }
+        }
+        (None, Verified::Nobody)
+    }
+
+    /// Fetches from one URL after the other until one gives the right file.
+    pub(super) async fn whole(&self, wanted: Whole<'_>) -> Result<Fetched, Failure> {
+        let started = Instant::now();
+        let path = place::path(self.options.output.as_deref(), wanted.name, self.options.decompress)?;
+        let unpacking = self.unpacking(&path)?;
+        let store: Arc<dyn Store> = match &unpacking {
+            Some(unpacking) => unpacking.clone(),
+            None => Arc::new(FileStore::create(&path).map_err(|error| io(&path, &error))?),
+        };
+        let show = Show::new(wanted.name, wanted.urls.len());
+        let mut sources = Vec::new();
+        let (mut stored, mut kept) = (0, None);
+        let mut last: Option<Error> = None;
+        for url in &wanted.urls {
+            if let Some(error) = last.take() {
+                show.line(&format!("warning: {}; goes on with {url}", explain(&error)));
+            }
+            let source = HttpSource::new(self.client.clone(), url.clone(), wanted.size);
+            let before = stored;
+            let observe = &mut |notice: Notice<'_>| {
+                if let Notice::Progress(progress) = &notice {
+                    stored = progress.stored;
+                    kept.get_or_insert(progress.kept);
+                }
+                show.notice(&notice);
+            };
+            let options = FileOptions::up_to(wanted.size.unwrap_or(u64::MAX));
+            let result = fetch_file(&source, wanted.digest, store.clone(), &options, observe).await;
+            let base = before.max(kept.unwrap_or(0));
+            sources.push(Sent {
+                source: url.to_string(),
+                kind: SourceKind::Mirror,
+                bytes: stored.saturating_sub(base),
+            });
+            match result {
+                Ok(done) => {
+                    return Ok(Fetched {
+                        file: path,
+                        size: done.size,
+                        digest: done.digest,
+                        verified: wanted.verified,
+                        kept: kept.unwrap_or(0),
+                        refused: 0,
+                        sources,
+                        unpacked: unpacking.and_then(|unpacking| unpacking.unpacked()),
+                        took: started.elapsed(),
+                        complete: true,
+                    });
+                }
+                Err(error @ (Error::Transfer { .. } | Error::Digest { .. } | Error::TooLarge { .. })) => {
+                    if matches!(error, Error::Digest { .. }) {
+                        // The bytes of a wrong file are of no use to the next mirror.
+                        stored = 0;
+                        store.resize(0).map_err(|error| io(&path, &error))?;
+                    }
+                    last = Some(error);
+                }
+                Err(error) => return Err(failure(&error)),
+            }
+        }
+        Err(last.map_or_else(|| bad(format!("{}: no URL", wanted.name)), |error| failure(&error)))
+    }
+
+    /// A store that unpacks, when that was asked for.
+    fn unpacking(&self, path: &Path) -> Result<Option<Arc<Unpacking>>, Failure> {
+        let create = || Unpacking::create(path).map(Arc::new).map_err(|error| io(path, &error));
+        self.options.decompress.then(create).transpose()
+    }
+
+    /// A small file that may not be there; any other trouble is told.
+    pub(super) async fn perhaps(&self, url: &Url, limit: usize) -> Option<Small> {
+        match get_small(&self.client, url, limit, PERHAPS, &mut |_| ()).await {
+            Ok(small) => Some(small),
+            Err(error) => {
+                let absent = match &error {
+                    Error::Transfer { failure, .. } => {
+                        matches!(failure.cause, Cause::Status { status: 400..500, .. })
+                    }
+                    _ => false,
+                };
+                if !absent {
+                    eprintln!("bootwright: looking for {url}: {}", explain(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// A small file that must be there.
+    pub(super) async fn small(&self, url: &Url, limit: usize) -> Result<Small, Failure> {
+        let show = Show::new(file_name(url).unwrap_or_default(), 1);
+        let observe = &mut |notice: Notice<'_>| show.notice(&notice);
+        let small = get_small(&self.client, url, limit, RetryPolicy::default(), observe).await;
+        small.map_err(|error| failure(&error))
+    }
+}
