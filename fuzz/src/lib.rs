@@ -9,6 +9,7 @@
 pub mod cmdline;
 pub mod cpio;
 pub mod dhcp;
+pub mod disk;
 pub mod explain;
 pub mod fat;
 pub mod http;
@@ -67,4 +68,29 @@ mod smoke {
         cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, partitions, pe, recipe,
         tar, tftp, torrent, tracker
     );
+
+    /// The readers of disks: one name each, as for all others.
+    mod disk {
+        use crate::disk::{qcow2, vdi, vhd, vhdx, vmdk};
+
+        macro_rules! smoke {
+            ($($name:ident: $module:ident $seed:ident),* $(,)?) => {
+                $(#[test]
+                fn $name() {
+                    bolero::check!().with_iterations(2000).for_each($module::target);
+                    crate::mutate($module::$seed(), $module::target);
+                })*
+            };
+        }
+
+        smoke!(
+            disk_qcow2: qcow2 seed,
+            disk_qcow2_compressed: qcow2 compressed,
+            disk_vdi: vdi seed,
+            disk_vhd: vhd seed,
+            disk_vhdx: vhdx seed,
+            disk_vmdk: vmdk seed,
+            disk_vmdk_stream: vmdk stream,
+        );
+    }
 }

@@ -58,9 +58,12 @@ fn read_one(bytes: &dyn ReadAt, header: &Header, at: u64) -> Result<(Snapshot, u
     let lengths = (head.be16(12), head.be16(14), head.be32(36));
     let (Some(id_length), Some(name_length), Some(extra)) = lengths else { return Err(ends()) };
     if extra > MAX_EXTRA {
-        return Err(broken(at + 36, format!("{extra} bytes of extra data are more than {MAX_EXTRA}")));
+        return Err(broken(
+            at.saturating_add(36),
+            format!("{extra} bytes of extra data are more than {MAX_EXTRA}"),
+        ));
     }
-    let texts_at = at + 40 + u64::from(extra);
+    let texts_at = at.saturating_add(40 + u64::from(extra));
     let (id_length, name_length) = (usize::from(id_length), usize::from(name_length));
     let texts = read_up_to(bytes, texts_at, id_length + name_length)?;
     let (Some(id), Some(name)) = (texts.get(..id_length), texts.get(id_length..id_length + name_length))
@@ -79,6 +82,7 @@ fn read_one(bytes: &dyn ReadAt, header: &Header, at: u64) -> Result<(Snapshot, u
             l1_size: head.be32(8)?,
         })
     };
-    let next = (texts_at + texts.len() as u64).next_multiple_of(8);
+    let next = texts_at.saturating_add(texts.len() as u64).checked_next_multiple_of(8);
+    let next = next.ok_or_else(ends)?;
     Ok((parse().ok_or_else(ends)?, next))
 }

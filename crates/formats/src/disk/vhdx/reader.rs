@@ -114,7 +114,7 @@ impl Vhdx {
             let length = sector_size - at % sector_size;
             let place = if here { Place::File { index: 0, offset: data } } else { Place::Parent };
             at += length;
-            data += length;
+            data = data.saturating_add(length);
             Ok(Run { length, place })
         });
         let run = joined(runs, length)?;

@@ -70,7 +70,7 @@ impl Descriptor {
         let mut position = at;
         for line in text.split('\n') {
             descriptor.take(line.trim(), position)?;
-            position += line.len() as u64 + 1;
+            position = position.saturating_add(line.len() as u64 + 1);
         }
         if descriptor.extents.len() > MAX_EXTENTS {
             let what = format!("{} extents are more than {MAX_EXTENTS}", descriptor.extents.len());
