@@ -18,6 +18,7 @@ mod inspect;
 mod serve;
 mod uki;
 mod vm;
+mod write;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ enum Verb {
     Serve(serve::Serve),
     Uki(uki::Uki),
     Vm(vm::Vm),
+    Write(write::Write),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Serve(arguments) => arguments.run(),
         Verb::Uki(arguments) => arguments.run(),
         Verb::Vm(arguments) => arguments.run(),
+        Verb::Write(arguments) => arguments.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use bootwright_image::{Digest, Digester};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A piece. [`BATCH`](bootwright_formats::disk::BATCH) is a multiple of it.
-const PIECE: u64 = 256 << 10;
+pub const PIECE: u64 = 256 << 10;
 
 /// Watches a disk go through.
 pub struct Progress {
@@ -41,6 +41,11 @@ impl Progress {
 
     /// Takes the bar away and gives the content digest.
     pub fn finish(self) -> Digest {
+        self.finish_with_pieces().0
+    }
+
+    /// As [`finish`](Self::finish), with the digests of the pieces that held data.
+    pub fn finish_with_pieces(self) -> (Digest, BTreeMap<u64, Digest>) {
         self.bar.finish_and_clear();
         let pieces = self.pieces.into_inner().unwrap_or_else(PoisonError::into_inner);
         let zeros = vec![0; PIECE as usize];
@@ -54,7 +59,7 @@ impl Progress {
             };
             digester.update(&pieces.get(&number).copied().unwrap_or_else(zero).0);
         }
-        digester.finish()
+        (digester.finish(), pieces)
     }
 }
 

@@ -7,7 +7,7 @@ mod rescue;
 mod source;
 mod unpack;
 
-pub use digest::Progress;
+pub use digest::{PIECE, Progress};
 pub use output::atomically;
 pub use rescue::Rescue;
 pub use source::{Opened, Request, fault};
