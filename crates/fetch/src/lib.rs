@@ -54,9 +54,11 @@ mod options;
 mod piece;
 mod retry;
 pub mod schedule;
+pub mod sim;
 mod small;
 mod source;
 mod store;
+pub mod swarm;
 mod verify;
 mod whole;
 

@@ -1,0 +1,3 @@
+//! Bounds on what the policy takes, in time and in bytes of the origin.
+
+use super::*;

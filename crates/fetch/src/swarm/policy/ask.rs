@@ -1,0 +1,231 @@
+//! Which chunk is asked of which peer.
+
+use std::time::Duration;
+
+use super::peer::Attempt;
+use super::table::State;
+use super::words::{Action, Block, Fall, Got, PeerId, Talk};
+use super::Swarm;
+
+/// A request that has waited so long without a byte goes to a peer that is free.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A chunk of which nothing has come for so long is asked of a second peer.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A peer that says it is busy is left alone for that long.
+const REST: Duration = Duration::from_millis(100);
+
+impl Swarm {
+    /// A block has come from `id`. The driver keeps its bytes as the answer says.
+    pub fn arrived(&mut self, now: Duration, id: PeerId, block: Block) -> Got {
+        let limits = self.limits;
+        let Some(peer) = self.peers.get_mut(&id) else { return Got::Unwanted };
+        let place = peer.attempts.iter().position(|attempt| attempt.chunk == block.chunk);
+        let at = block.begin / limits.block.max(1);
+        let fits = limits.block(block.chunk, at) == block;
+        let Some((place, attempt)) =
+            place.filter(|_| fits).and_then(|place| Some((place, peer.attempts.get_mut(place)?)))
+        else {
+            // What was cancelled may cross the cancelling.
+            self.noise(id);
+            return Got::Unwanted;
+        };
+        let first = !attempt.started();
+        if !attempt.take(at, now) {
+            return Got::Unwanted;
+        }
+        let (asked_at, whole) = (attempt.asked_at, attempt.is_whole());
+        if first && place == 0 && peer.since <= asked_at {
+            peer.measure_round_trip(now.saturating_sub(asked_at));
+        }
+        self.stirred = true;
+        self.free.insert(id);
+        if !whole {
+            return Got::Part;
+        }
+        peer.attempts.remove(place);
+        peer.stalls = 0;
+        let length = limits.length(block.chunk);
+        peer.measure_rate(length, asked_at, now);
+        self.under_way = self.under_way.saturating_sub(u64::from(length));
+        self.cancel_all(block.chunk);
+        self.table.set(block.chunk, State::Arrived);
+        Got::Whole
+    }
+
+    /// Asks whoever is free for whatever is open, one chunk of each in turn.
+    pub(super) fn fill(&mut self, now: Duration) {
+        let mut turn: Vec<PeerId> = std::mem::take(&mut self.free).into_iter().collect();
+        self.random.shuffle(&mut turn);
+        while !turn.is_empty() {
+            turn.retain(|id| self.ask_more(now, *id) || self.ask_one(now, *id));
+        }
+    }
+
+    /// Asks for the rest of a chunk that is too long for one go.
+    fn ask_more(&mut self, now: Duration, id: PeerId) -> bool {
+        let limits = self.limits;
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let most = peer.greeting.requests.clamp(1, limits.queue as u32);
+        let mut owed: u32 = peer.attempts.iter().map(Attempt::owed).sum();
+        for attempt in &mut peer.attempts {
+            while owed < most && attempt.next < limits.blocks(attempt.chunk) {
+                let block = limits.block(attempt.chunk, attempt.next);
+                attempt.next += 1;
+                owed += 1;
+                self.actions.push_back(Action::Tell(id, Talk::Request(block)));
+            }
+        }
+        let _ = now;
+        false
+    }
+
+    /// Asks `id` for one more chunk, if it is free and has one that is wanted.
+    fn ask_one(&mut self, now: Duration, id: PeerId) -> bool {
+        let room = self.under_way == 0
+            || self.under_way + u64::from(self.limits.chunk) <= self.limits.under_way;
+        let Some(peer) = self.peers.get(&id) else { return false };
+        if !room || !peer.we_want || !peer.can_take(now, &self.limits) {
+            return false;
+        }
+        let chosen = self.table.choose(&peer.has, &mut self.random);
+        let Some(chunk) = chosen.or_else(|| self.take_over(now, id)) else { return false };
+        self.ask(now, id, chunk);
+        true
+    }
+
+    fn ask(&mut self, now: Duration, id: PeerId, chunk: u32) {
+        let askers = match self.table.state(chunk) {
+            Some(State::Asked(askers)) => askers,
+            _ => 0,
+        };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.attempts.push(Attempt::new(chunk, self.limits.blocks(chunk), now));
+        self.table.set(chunk, State::Asked(askers + 1));
+        self.under_way += u64::from(self.limits.length(chunk));
+        if askers == 0 {
+            self.actions.push_back(Action::Took(chunk));
+        }
+        self.ask_more(now, id);
+    }
+
+    /// A chunk that another peer lets wait and that `id`, who idles, has too.
+    fn take_over(&mut self, now: Duration, id: PeerId) -> Option<u32> {
+        let taker = self.peers.get(&id)?;
+        if !taker.attempts.is_empty() {
+            return None;
+        }
+        let mut oldest: Option<(Duration, PeerId, u32, bool)> = None;
+        for (other, peer) in self.peers.iter().filter(|(other, _)| **other != id) {
+            for attempt in &peer.attempts {
+                let alone = self.table.state(attempt.chunk) == Some(State::Asked(1));
+                let waits = now.saturating_sub(attempt.last);
+                let late = if attempt.started() { waits >= SLOW } else { waits >= PATIENCE };
+                if alone && late && taker.has.has(attempt.chunk) {
+                    let found = (attempt.last, *other, attempt.chunk, attempt.started());
+                    oldest = oldest.filter(|oldest| oldest.0 <= found.0).or(Some(found));
+                }
+            }
+        }
+        let (_, other, chunk, started) = oldest?;
+        if !started {
+            self.cancel(other, chunk);
+            self.give_up(chunk);
+        }
+        Some(chunk)
+    }
+
+    /// Takes back what was asked of `id`.
+    fn cancel(&mut self, id: PeerId, chunk: u32) {
+        let limits = self.limits;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(place) = peer.attempts.iter().position(|attempt| attempt.chunk == chunk) else { return };
+        let attempt = peer.attempts.remove(place);
+        for at in attempt.missing() {
+            self.actions.push_back(Action::Tell(id, Talk::Cancel(limits.block(chunk, at))));
+        }
+        self.actions.push_back(Action::Forget(id, chunk));
+    }
+
+    /// Takes back what was asked of anybody for a chunk that is there.
+    pub(super) fn cancel_all(&mut self, chunk: u32) {
+        if !matches!(self.table.state(chunk), Some(State::Asked(_))) {
+            return;
+        }
+        let asked = |peer: &super::Peer| peer.attempts.iter().any(|attempt| attempt.chunk == chunk);
+        let ids: Vec<PeerId> =
+            self.peers.iter().filter(|(_, peer)| asked(peer)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.cancel(id, chunk);
+            self.under_way = self.under_way.saturating_sub(u64::from(self.limits.length(chunk)));
+            self.free.insert(id);
+        }
+    }
+
+    /// One who was asked for `chunk` will not send it.
+    pub(super) fn give_up(&mut self, chunk: u32) {
+        if let Some(State::Asked(askers)) = self.table.state(chunk) {
+            self.under_way = self.under_way.saturating_sub(u64::from(self.limits.length(chunk)));
+            if askers > 1 {
+                self.table.set(chunk, State::Asked(askers - 1));
+            } else {
+                self.reopen(chunk);
+                self.actions.push_back(Action::Returned(chunk));
+            }
+        }
+    }
+
+    /// The peer answers no requests from now on. One that knows BEP 6 rejects each that it held.
+    pub(super) fn choked(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.chokes_us = true;
+        if !peer.greeting.fast {
+            self.release(id);
+        }
+    }
+
+    pub(super) fn rejected(&mut self, now: Duration, id: PeerId, block: Block) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.rest_until = now + REST;
+        if let Some(place) = peer.attempts.iter().position(|attempt| attempt.chunk == block.chunk) {
+            peer.attempts.remove(place);
+            self.actions.push_back(Action::Forget(id, block.chunk));
+            self.give_up(block.chunk);
+        }
+    }
+
+    /// Gives up all that was asked of a peer.
+    fn release(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        for attempt in std::mem::take(&mut peer.attempts) {
+            self.actions.push_back(Action::Forget(id, attempt.chunk));
+            self.give_up(attempt.chunk);
+        }
+    }
+
+    /// Peers that owe blocks and send none.
+    pub(super) fn look_for_the_late(&mut self, now: Duration) {
+        let stall = self.limits.stall;
+        let late = |peer: &super::Peer| {
+            let last = peer.attempts.iter().map(|attempt| attempt.last).max();
+            last.is_some_and(|last| now.saturating_sub(last) >= stall)
+        };
+        let ids: Vec<PeerId> = self.peers.iter().filter(|(_, peer)| late(peer)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let chunks: Vec<u32> = self.peers.get(&id).into_iter().flat_map(|p| &p.attempts).map(|a| a.chunk).collect();
+            for chunk in chunks {
+                self.cancel(id, chunk);
+                self.give_up(chunk);
+            }
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.stalls += 1;
+            peer.rest_until = now + stall;
+            let stalls = peer.stalls;
+            if stalls >= self.limits.stalls {
+                self.drop(id, Fall::Stalled(stalls));
+            }
+        }
+    }
+}
+

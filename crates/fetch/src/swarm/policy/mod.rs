@@ -1,0 +1,360 @@
+//! Who asks whom for what, and who is served next: a state machine without I/O or clock.
+//!
+//! The [`Swarm`] is one machine's part in the swarm of one file. It is told what happened ([`Event`]) and
+//! says what to do ([`Action`]), as the [scheduler](crate::schedule) does for mirrors; the
+//! [simulation](crate::sim) runs the same code for ten thousand machines that the network runs for one.
+//!
+//! It is written for machines of one fleet that want the last of them to be done soon, not for strangers
+//! who trade. Nobody is choked, nothing is paid back. What decides the time is that no uplink idles while
+//! somebody waits for a chunk that it could send, so:
+//!
+//! - [asking](ask): the rarest chunk first, equal ones at random. A peer is asked for the next chunk when it
+//!   owes less than it sends in one round trip, so that requests do not wait at a busy machine while its
+//!   neighbour idles. A request that has waited, unserved, moves to a peer that is free. At the end, a chunk
+//!   that comes slowly is asked of a second peer, and the slower answer is cancelled.
+//! - [serving](serve): whole chunks, few at a time, the rarest first: who receives one whole can pass it on
+//!   at once, who receives a tenth of ten cannot.
+//! - [revealing](reveal): a seed of a fleet tells each chunk to one machine, so that it leaves the seed
+//!   nearly once, and tells it again only when it does not spread.
+//!
+//! One chunk is asked of one peer as a whole: it is known who sent a damaged one.
+
+mod ask;
+mod peer;
+mod reveal;
+mod serve;
+mod table;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use peer::Peer;
+use reveal::Reveal;
+use serve::Slot;
+use table::{State, Table};
+pub use words::{
+    Action, BLOCK, Block, Event, Fall, Got, Greeting, Limits, Order, PeerId, QUEUE, Talk, UNDER_WAY,
+};
+
+use super::Bits;
+
+/// How often [`Swarm::poll`] wants to be called when nothing happens: it looks for what is late.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// Messages without use that a peer may send: standard clients repeat themselves a little.
+const NOISE: u32 = 10_000;
+
+/// What a seed tells those who join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeding {
+    /// Everything it has.
+    Plain,
+    /// Each chunk to one machine at first (super-seeding).
+    Revealing,
+}
+
+/// One machine's part in the swarm of one file.
+pub struct Swarm {
+    limits: Limits,
+    random: fastrand::Rng,
+    table: Table,
+    peers: BTreeMap<PeerId, Peer>,
+    /// Peers that may have become free to be asked.
+    free: BTreeSet<PeerId>,
+    slots: Vec<Slot>,
+    reveal: Option<Reveal>,
+    actions: VecDeque<Action>,
+    under_way: u64,
+    next_tick: Duration,
+    /// Something has changed since the last look.
+    stirred: bool,
+}
+
+impl Swarm {
+    /// For a file of which `stored` is there already. The same `seed` and the same events give the same
+    /// actions.
+    pub fn new(limits: Limits, stored: Bits, seeding: Seeding, seed: u64) -> Self {
+        let reveal = (seeding == Seeding::Revealing).then(|| Reveal::new(limits.chunks()));
+        Self {
+            limits,
+            random: fastrand::Rng::with_seed(seed),
+            table: Table::new(stored),
+            peers: BTreeMap::new(),
+            free: BTreeSet::new(),
+            slots: Vec::new(),
+            reveal,
+            actions: VecDeque::new(),
+            under_way: 0,
+            next_tick: Duration::ZERO,
+            stirred: false,
+        }
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What is stored here.
+    pub fn stored(&self) -> &Bits {
+        self.table.stored()
+    }
+
+    /// What a peer has said it has.
+    pub fn has(&self, peer: PeerId) -> Option<&Bits> {
+        self.peers.get(&peer).map(|peer| &peer.has)
+    }
+
+    /// Number of connected peers.
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Chunks come in this order from now on.
+    pub fn set_order(&mut self, order: Order) {
+        self.table.order = order;
+    }
+
+    /// These chunks are wanted before all others: somebody waits for them. Replaces what was said before.
+    pub fn prefer(&mut self, chunks: impl IntoIterator<Item = u32>) {
+        self.table.prefer(chunks);
+        self.free.extend(self.peers.keys());
+    }
+
+    /// Whether a peer is connected that is on the way to the same file, or gives parts of it: one that is
+    /// neither a plain seed nor empty handed for want of anything.
+    pub fn has_company(&self) -> bool {
+        self.peers.values().any(|peer| !peer.has.is_full() && !peer.greeting.origin)
+    }
+
+    /// Whether peers have been asked for chunks that are still to come.
+    pub fn is_receiving(&self) -> bool {
+        self.under_way > 0
+    }
+
+    /// Takes in what happened at `now`.
+    pub fn handle(&mut self, now: Duration, event: Event) {
+        self.stirred = true;
+        match event {
+            Event::Joined(peer, greeting) => self.joined(peer, greeting),
+            Event::Left(peer) => self.left(peer),
+            Event::Told(peer, talk) => self.told(now, peer, talk),
+            Event::Sent(peer, block) => self.sent(now, peer, block),
+            Event::Stored(chunk) => self.stored_chunk(chunk),
+            Event::Refused(peer, chunk) => self.refused(peer, chunk),
+            Event::Claimed(chunk) => {
+                if self.table.state(chunk) == Some(State::Open) {
+                    self.table.set(chunk, State::Claimed);
+                }
+            }
+            Event::Released(chunk) => {
+                if self.table.state(chunk) == Some(State::Claimed) {
+                    self.reopen(chunk);
+                }
+            }
+        }
+    }
+
+    /// The next thing to do at `now`; `None` until the next event or [`TICK`].
+    pub fn poll(&mut self, now: Duration) -> Option<Action> {
+        if self.actions.is_empty() && (self.stirred || now >= self.next_tick) {
+            self.stirred = false;
+            if now >= self.next_tick {
+                self.next_tick = now + TICK;
+                self.look_for_the_late(now);
+                self.free.extend(self.peers.keys());
+            }
+            self.fill(now);
+            self.reveal(now);
+            self.pump(now);
+        }
+        self.actions.pop_front()
+    }
+
+    /// Whether chunk `index` is open: neither there nor asked of anybody.
+    pub fn is_open(&self, chunk: u32) -> bool {
+        self.table.state(chunk) == Some(State::Open)
+    }
+
+    fn joined(&mut self, id: PeerId, greeting: Greeting) {
+        let chunks = self.limits.chunks();
+        let mut peer = Peer::new(greeting, chunks);
+        let stored = self.table.stored();
+        let talk = match (&self.reveal, stored) {
+            (Some(_), _) => greeting.fast.then_some(Talk::HaveNone),
+            (None, stored) if stored.is_full() && greeting.fast => Some(Talk::HaveAll),
+            (None, stored) if stored.is_empty() => greeting.fast.then_some(Talk::HaveNone),
+            (None, stored) => Some(Talk::Bitfield(stored.clone())),
+        };
+        if self.reveal.is_none() {
+            peer.told = stored.clone();
+        }
+        self.actions.extend(talk.map(|talk| Action::Tell(id, talk)));
+        // Nobody is choked; to say so before being asked saves everybody a round trip.
+        peer.we_choke = false;
+        self.actions.push_back(Action::Tell(id, Talk::Unchoke));
+        self.peers.insert(id, peer);
+    }
+
+    fn left(&mut self, id: PeerId) {
+        self.free.remove(&id);
+        self.slots.retain(|slot| slot.peer != id);
+        let Some(mut peer) = self.peers.remove(&id) else { return };
+        for attempt in std::mem::take(&mut peer.attempts) {
+            self.give_up(attempt.chunk);
+        }
+        peer.has.iter().for_each(|chunk| self.table.lose(chunk));
+        if let Some(reveal) = &mut self.reveal {
+            reveal.left(id);
+        }
+    }
+
+    fn told(&mut self, now: Duration, id: PeerId, talk: Talk) {
+        match talk {
+            Talk::Choke => self.choked(id),
+            Talk::Unchoke => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.chokes_us = false;
+                    self.free.insert(id);
+                }
+            }
+            Talk::Interested => self.interested(id),
+            Talk::NotInterested => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.wants_us = false;
+                }
+            }
+            Talk::Have(chunk) => self.have(now, id, chunk),
+            Talk::Bitfield(bits) => self.bitfield(now, id, bits),
+            Talk::HaveAll => self.bitfield(now, id, Bits::all(self.limits.chunks())),
+            Talk::HaveNone => self.bitfield(now, id, Bits::none(self.limits.chunks())),
+            Talk::Request(block) => self.requested(now, id, block),
+            Talk::Cancel(block) => self.cancelled(id, block),
+            Talk::Reject(block) => self.rejected(now, id, block),
+        }
+    }
+
+    fn have(&mut self, now: Duration, id: PeerId, chunk: u32) {
+        if chunk >= self.limits.chunks() {
+            return self.drop(id, Fall::Broken("it has a chunk that the file has not"));
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.spoken = true;
+        if !peer.has.insert(chunk) {
+            return self.noise(id);
+        }
+        let full = peer.has.is_full();
+        self.table.gain(chunk);
+        if let Some(reveal) = &mut self.reveal {
+            reveal.has(now, id, chunk, self.table.copies(chunk));
+        }
+        self.care_for(id, chunk);
+        if full && self.table.stored().is_full() {
+            self.part(id);
+        }
+    }
+
+    fn bitfield(&mut self, now: Duration, id: PeerId, bits: Bits) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if std::mem::replace(&mut peer.spoken, true) || bits.len() != self.limits.chunks() {
+            return self.drop(id, Fall::Broken("a bitfield that was not due"));
+        }
+        for chunk in bits.iter() {
+            self.table.gain(chunk);
+            if let Some(reveal) = &mut self.reveal {
+                reveal.has(now, id, chunk, self.table.copies(chunk));
+            }
+        }
+        let useful = bits.iter().find(|chunk| !self.table.stored().has(*chunk));
+        let full = bits.is_full();
+        peer.has = bits;
+        if let Some(chunk) = useful {
+            self.care_for(id, chunk);
+        } else if full && self.table.stored().is_full() {
+            self.part(id);
+        }
+    }
+
+    /// A peer has a chunk: we may want it.
+    fn care_for(&mut self, id: PeerId, chunk: u32) {
+        if self.table.stored().has(chunk) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !std::mem::replace(&mut peer.we_want, true) {
+            self.actions.push_back(Action::Tell(id, Talk::Interested));
+        }
+        self.free.insert(id);
+    }
+
+    fn stored_chunk(&mut self, chunk: u32) {
+        if self.table.state(chunk) == Some(State::Stored) {
+            return;
+        }
+        self.cancel_all(chunk);
+        self.table.set(chunk, State::Stored);
+        for peer in self.peers.values_mut() {
+            peer.told.insert(chunk);
+        }
+        self.actions.push_back(Action::TellAll(Talk::Have(chunk)));
+        if self.table.stored().is_full() {
+            self.complete();
+        }
+    }
+
+    /// Nothing is wanted any more.
+    fn complete(&mut self) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in ids {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if std::mem::replace(&mut peer.we_want, false) {
+                self.actions.push_back(Action::Tell(id, Talk::NotInterested));
+            }
+            if self.peers.get(&id).is_some_and(|peer| peer.has.is_full()) {
+                self.part(id);
+            }
+        }
+    }
+
+    fn refused(&mut self, id: PeerId, chunk: u32) {
+        if self.table.state(chunk) == Some(State::Arrived) {
+            self.reopen(chunk);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.damaged += 1;
+        let damaged = peer.damaged;
+        // It is not asked for it again.
+        if peer.has.remove(chunk) {
+            self.table.lose(chunk);
+        }
+        if damaged >= self.limits.damaged {
+            self.drop(id, Fall::Damaged(damaged));
+        }
+    }
+
+    fn reopen(&mut self, chunk: u32) {
+        self.table.set(chunk, State::Open);
+        self.free.extend(self.peers.keys());
+    }
+
+    fn noise(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.noise += 1;
+        if peer.noise > NOISE {
+            self.drop(id, Fall::Noise);
+        }
+    }
+
+    /// Two that have everything have nothing to say to each other.
+    fn part(&mut self, id: PeerId) {
+        self.drop(id, Fall::Done);
+    }
+
+    fn drop(&mut self, id: PeerId, why: Fall) {
+        if self.peers.contains_key(&id) {
+            self.left(id);
+            self.actions.push_back(Action::Drop(id, why));
+        }
+    }
+}
