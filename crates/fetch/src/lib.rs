@@ -12,6 +12,10 @@
 //! 3. A worker thread takes the SHA-256 of each chunk as it is complete, and only a right one is written
 //!    to its place in the [`Store`]. Chunks of zeros are neither asked for nor written.
 //!
+//! With [`fetch_with_peers`] the machines of a fleet give each other what they have: the [swarm] asks and
+//! serves peers over the BitTorrent protocol, mirrors do the rest, and a [`Seeder`] goes on giving. Its
+//! [policy](swarm::policy) is a state machine too, which the [simulation](sim) plays for whole fleets.
+//!
 //! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
 //! [`fetch_file`] for a plain file with or without a digest.
 //!
@@ -63,7 +67,7 @@ mod verify;
 mod whole;
 
 pub use error::{BadChunk, Cause, Error, Failure, Fault, explain};
-pub use fetch::{Complete, fetch};
+pub use fetch::{Complete, fetch, fetch_with_peers};
 pub use http::{
     ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, MAX_REDIRECTS, STALL_TIMEOUT, Timeouts, Trust, TrustError,
 };
@@ -72,4 +76,5 @@ pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, Re
 pub use small::{Small, get_small, post_json};
 pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source};
 pub use store::{FileStore, Store};
+pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder};
 pub use whole::{FileComplete, FileOptions, fetch_file};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::http::STALL_TIMEOUT;
 use crate::retry::{Retries, RetryPolicy};
+use crate::swarm::policy::Order;
 
 /// Most bytes in one request. A request this long costs nothing against its transfer, and a source that
 /// turns out bad or slow has not been given the whole file.
@@ -34,6 +35,8 @@ pub struct Options {
     pub bad_source_limit: u32,
     /// See [`STALL_TIMEOUT`].
     pub stall: Duration,
+    /// Which chunks peers are asked for first. Mirrors are asked in the order of the file.
+    pub order: Order,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             bad_chunk_limit: BAD_CHUNK_LIMIT,
             bad_source_limit: BAD_SOURCE_LIMIT,
             stall: STALL_TIMEOUT,
+            order: Order::Rarest,
         }
     }
 }
@@ -66,6 +70,14 @@ pub struct Progress {
     pub total: u64,
     /// Part of `stored`: there from an earlier attempt, or zeros, which nobody needs to send.
     pub kept: u64,
+    /// Part of `stored`: from peers.
+    pub from_peers: u64,
+    /// Sent to peers.
+    pub to_peers: u64,
+    /// Connected peers.
+    pub peers: u32,
+    /// Chunks that came damaged, from anybody.
+    pub refused: u32,
 }
 
 /// What a running download tells.

@@ -48,6 +48,11 @@ impl Layout {
         self.chunks.sha256.len() as u32
     }
 
+    /// Bytes in every chunk but the last.
+    pub(crate) fn chunk(&self) -> u32 {
+        self.chunks.size
+    }
+
     /// The bytes of chunk `index`, nothing past the end.
     pub(crate) fn range(&self, index: u32) -> Range<u64> {
         self.chunks.range(index as usize, self.size).unwrap_or(self.size..self.size)

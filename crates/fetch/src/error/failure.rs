@@ -9,6 +9,8 @@ use bootwright_image::Digest;
 
 use super::explain;
 use crate::dns;
+use crate::swarm::policy::Fall;
+use crate::swarm::wire::WireError;
 
 /// What one source did wrong, when it was last tried.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,12 @@ pub enum Cause {
     /// A URL that cannot be asked.
     #[error("this URL cannot be fetched: {0}")]
     Url(String),
+    /// A peer said what no client may say.
+    #[error("it breaks the BitTorrent protocol")]
+    Wire(#[source] WireError),
+    /// The swarm does without this peer.
+    #[error("the peer is dropped: {0}")]
+    Peer(Fall),
     /// The bytes are not those of the manifest.
     #[error("{0}")]
     Corrupt(Box<BadChunk>),
@@ -155,6 +163,8 @@ impl Cause {
             | Self::Redirect { .. }
             | Self::Size { .. }
             | Self::Url(_)
+            | Self::Wire(_)
+            | Self::Peer(_)
             | Self::Io(_) => Fault::Permanent,
             _ => Fault::Transient { retry_after: None },
         }

@@ -1,8 +1,9 @@
 //! The driver of a download.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +14,24 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::request::{Report, Request, What};
-use crate::error::{BadChunk, Cause, Error, Failure};
+use crate::error::{BadChunk, Cause, Error, Failure, Fault};
 use crate::options::{Notice, Observer, Options, Progress};
 use crate::schedule::{Action, Defeat, Event, Policy, RequestId, Scheduler, SourceId, SourceInfo};
 use crate::source::Source;
 use crate::store::Store;
+use crate::swarm::net::{Hub, Turn};
+use crate::swarm::policy::PeerId;
 use crate::verify::{Layout, Verdict, verify, workers};
 
 /// Reports that may wait for the driver. Each may hold a chunk: few, so that memory stays bounded.
 const REPORTS: usize = 1;
+
+/// A download that no mirror can help any more, and to which peers have given nothing for so long, has
+/// failed.
+const HOPE: Duration = Duration::from_secs(120);
+
+/// Failures of peers and trackers that an error lists, the last ones.
+const SETBACKS: usize = 8;
 
 /// Everything that a running download knows, but for the scheduler.
 pub(super) struct Download<'a> {
@@ -33,12 +43,16 @@ pub(super) struct Download<'a> {
     started: Instant,
     progress: Progress,
     by_source: Vec<u64>,
-    refused: u32,
+    hub: Option<Hub>,
     running: BTreeMap<RequestId, Running>,
     /// The last failure of each source.
     failures: BTreeMap<SourceId, Failure>,
     /// Who sent a chunk damaged that is still missing.
     damaged: BTreeMap<u32, Vec<Failure>>,
+    /// What peers and trackers did last.
+    setbacks: VecDeque<Failure>,
+    /// When a chunk was last stored.
+    moved: Duration,
 }
 
 /// A request in flight.
@@ -48,10 +62,17 @@ struct Running {
     address: Option<SocketAddr>,
 }
 
+/// Who sent a chunk.
+#[derive(Clone, Copy)]
+enum Sender {
+    Source(Running),
+    Peer(PeerId),
+}
+
 /// A chunk that a worker has looked at.
 struct Judged {
     chunk: u32,
-    from: Running,
+    from: Sender,
     verdict: Verdict,
 }
 
@@ -61,6 +82,7 @@ impl<'a> Download<'a> {
         layout: Arc<Layout>,
         store: Arc<dyn Store>,
         sources: &'a [Arc<dyn Source>],
+        hub: Option<Hub>,
         observe: Observer<'a>,
     ) -> Self {
         Self {
@@ -72,15 +94,17 @@ impl<'a> Download<'a> {
             observe,
             started: Instant::now(),
             by_source: vec![0; sources.len()],
-            refused: 0,
+            hub,
+            setbacks: VecDeque::new(),
+            moved: Duration::ZERO,
             running: BTreeMap::new(),
             failures: BTreeMap::new(),
             damaged: BTreeMap::new(),
         }
     }
 
-    pub(super) fn result(self) -> (Progress, Vec<u64>, u32) {
-        (self.progress, self.by_source, self.refused)
+    pub(super) fn result(self) -> (Progress, Vec<u64>, Option<Hub>) {
+        (self.progress, self.by_source, self.hub)
     }
 
     /// Runs until all chunks are stored; `there` says which are so from the beginning.
@@ -92,13 +116,18 @@ impl<'a> Download<'a> {
         let mut tasks = JoinSet::new();
         let mut judges = JoinSet::new();
         loop {
+            if let Some(hub) = &self.hub {
+                scheduler.set_mirrors(hub.mirrors());
+            }
             let wake = match scheduler.poll(self.now()) {
+                Action::Defeat(Defeat::Exhausted) if self.hopes() => None,
                 Action::Complete => return Ok(()),
                 Action::Defeat(defeat) => return Err(self.defeated(defeat)),
                 Action::Wait(wake) => wake,
                 Action::Request { request: id, source, span } => {
                     let Some(from) = self.sources.get(source.0).cloned() else { continue };
                     self.running.insert(id, Running { source, address: None });
+                    self.claim(&scheduler, id, span.clone());
                     let (layout, reports) = (self.layout.clone(), reports.clone());
                     let request = Request { id, source: from, span, layout, stall: options.stall, reports };
                     tasks.spawn(request.run());
@@ -106,6 +135,7 @@ impl<'a> Download<'a> {
                 }
             };
             tokio::select! {
+                turn = turn(&mut self.hub) => self.turned(&mut scheduler, turn, &mut judges)?,
                 Some(judged) = judges.join_next() => self.judged(&mut scheduler, alive(judged)?)?,
                 Some(report) = inbox.recv(), if judges.len() < workers() => {
                     self.reported(&mut scheduler, report, &mut judges);
@@ -145,12 +175,13 @@ impl<'a> Download<'a> {
                 let from = *running;
                 if scheduler.wants(request, chunk) {
                     scheduler.handle(self.now(), Event::Arrived { request, chunk });
-                    self.judge(chunk, from, pieces, judges);
+                    self.judge(chunk, Sender::Source(from), pieces, judges);
                 }
             }
             What::Ended(failure) => {
                 let source = running.source;
                 self.running.remove(&request);
+                self.release(scheduler, request);
                 let fault = failure.as_ref().map(Failure::fault);
                 scheduler.handle(self.now(), Event::Ended { request, fault });
                 if let Some(failure) = failure {
@@ -161,7 +192,7 @@ impl<'a> Download<'a> {
     }
 
     /// Hands a chunk to a worker thread.
-    fn judge(&self, chunk: u32, from: Running, pieces: Vec<Bytes>, judges: &mut JoinSet<Judged>) {
+    fn judge(&self, chunk: u32, from: Sender, pieces: Vec<Bytes>, judges: &mut JoinSet<Judged>) {
         let (layout, store) = (self.layout.clone(), self.store.clone());
         judges.spawn_blocking(move || {
             let verdict = verify(&layout, chunk, &pieces, &*store);
@@ -176,18 +207,45 @@ impl<'a> Download<'a> {
             Verdict::Stored => {
                 let length = range.end - range.start;
                 self.progress.stored += length;
-                if let Some(bytes) = self.by_source.get_mut(from.source.0) {
-                    *bytes += length;
-                }
+                self.moved = self.now();
                 self.damaged.remove(&chunk);
-                scheduler.handle(self.now(), Event::Stored { chunk });
-                (self.observe)(Notice::Progress(self.progress));
+                let (event, peer) = match from {
+                    Sender::Source(running) => {
+                        if let Some(bytes) = self.by_source.get_mut(running.source.0) {
+                            *bytes += length;
+                        }
+                        (Event::Stored { chunk }, None)
+                    }
+                    Sender::Peer(peer) => {
+                        self.progress.from_peers += length;
+                        (Event::Given { chunk }, Some(peer))
+                    }
+                };
+                scheduler.handle(self.now(), event);
+                if let Some(hub) = &mut self.hub {
+                    hub.stored(chunk, peer);
+                }
+                self.tell_progress();
             }
             Verdict::Refused(found) => {
-                self.refused += 1;
-                scheduler.handle(self.now(), Event::Refused { chunk });
+                self.progress.refused += 1;
                 let failure = self.damaged(chunk, from, found);
-                let retry_in = scheduler.retry_in(self.now(), from.source);
+                let retry_in = match from {
+                    Sender::Source(running) => {
+                        scheduler.handle(self.now(), Event::Refused { chunk });
+                        if let Some(hub) = &mut self.hub {
+                            hub.mirror(chunk, false);
+                        }
+                        scheduler.retry_in(self.now(), running.source)
+                    }
+                    // The hub says when it is asked for something else.
+                    Sender::Peer(peer) => {
+                        if let Some(hub) = &mut self.hub {
+                            hub.refused(chunk, peer);
+                        }
+                        Some(Duration::ZERO)
+                    }
+                };
                 (self.observe)(Notice::Failed { failure: &failure, retry_in });
                 self.damaged.entry(chunk).or_default().push(failure);
             }
@@ -202,14 +260,20 @@ impl<'a> Download<'a> {
         self.failures.insert(source, failure);
     }
 
-    fn damaged(&self, index: u32, from: Running, found: Digest) -> Failure {
+    fn damaged(&self, index: u32, from: Sender, found: Digest) -> Failure {
         let range = self.layout.range(index);
-        let name = self.sources.get(from.source.0).map_or("", |source| source.name());
+        let (name, address) = match from {
+            Sender::Source(running) => {
+                let source = self.sources.get(running.source.0);
+                (source.map_or("", |source| source.name()).to_owned(), running.address)
+            }
+            Sender::Peer(peer) => (self.hub.as_ref().map_or(String::new(), |hub| hub.name(peer)), None),
+        };
         // The layout has a digest for every chunk it has a range for.
         let expected = self.layout.digest(index).unwrap_or(found);
         Failure {
             source_name: name.into(),
-            address: from.address,
+            address,
             offset: Some(range.start),
             cause: Cause::Corrupt(Box::new(BadChunk { index, range, expected, found })),
         }
@@ -225,9 +289,62 @@ impl<'a> Download<'a> {
                 what,
                 stored: self.progress.stored,
                 total: self.progress.total,
-                failures: std::mem::take(&mut self.failures).into_values().collect(),
+                failures: std::mem::take(&mut self.failures)
+                    .into_values()
+                    .chain(std::mem::take(&mut self.setbacks))
+                    .collect(),
             },
         }
+    }
+
+    /// Chunks that a mirror has been asked for are not asked of peers.
+    fn claim(&mut self, scheduler: &Scheduler, request: RequestId, span: Range<u32>) {
+        let Some(hub) = &mut self.hub else { return };
+        span.filter(|chunk| scheduler.wants(request, *chunk)).for_each(|chunk| hub.mirror(chunk, true));
+    }
+
+    /// A request is over: what it has not delivered is open to peers again.
+    fn release(&mut self, scheduler: &Scheduler, request: RequestId) {
+        let Some(hub) = &mut self.hub else { return };
+        (0..self.layout.count())
+            .filter(|chunk| scheduler.wants(request, *chunk))
+            .for_each(|chunk| hub.mirror(chunk, false));
+    }
+
+    /// Deals with what the hub leaves to its driver.
+    fn turned(
+        &mut self,
+        scheduler: &mut Scheduler,
+        turn: Turn,
+        judges: &mut JoinSet<Judged>,
+    ) -> Result<(), Error> {
+        match turn {
+            Turn::Took(chunk) => scheduler.handle(self.now(), Event::Taken { chunk }),
+            Turn::Returned(chunk) => scheduler.handle(self.now(), Event::Returned { chunk }),
+            Turn::Arrived { peer, chunk, pieces } => self.judge(chunk, Sender::Peer(peer), pieces, judges),
+            Turn::Failed(failure) => {
+                let retry_in = matches!(failure.fault(), Fault::Transient { .. }).then_some(Duration::ZERO);
+                (self.observe)(Notice::Failed { failure: &failure, retry_in });
+                self.setbacks.push_front(failure);
+                self.setbacks.truncate(SETBACKS);
+            }
+            Turn::Store(offset, source) => return Err(self.store_error(offset, source)),
+            Turn::Tick => self.tell_progress(),
+        }
+        Ok(())
+    }
+
+    fn tell_progress(&mut self) {
+        if let Some(hub) = &self.hub {
+            self.progress.peers = u32::try_from(hub.connected()).unwrap_or(u32::MAX);
+            self.progress.to_peers = hub.uploaded();
+        }
+        (self.observe)(Notice::Progress(self.progress));
+    }
+
+    /// Whether peers may still bring what no mirror gives any more.
+    fn hopes(&self) -> bool {
+        self.hub.is_some() && self.now().saturating_sub(self.moved) < HOPE
     }
 
     fn store_error(&self, offset: u64, source: io::Error) -> Error {
@@ -237,6 +354,14 @@ impl<'a> Download<'a> {
     fn bytes_of(&self, there: &[bool]) -> u64 {
         let ranges = (0..).zip(there).filter(|(_, there)| **there).map(|(chunk, _)| self.layout.range(chunk));
         ranges.map(|range| range.end - range.start).sum()
+    }
+}
+
+/// The next turn of the hub, if there is one.
+async fn turn(hub: &mut Option<Hub>) -> Turn {
+    match hub {
+        Some(hub) => hub.turn().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,8 @@
 //! 1. [`resume`] verifies what an earlier attempt left in the store.
 //! 2. [`download`] carries out what the [scheduler](crate::schedule) says and tells it what happened.
 //! 3. Each [`request`] is a task that cuts its stream into chunks.
-//! 4. Each chunk goes to a worker thread that [verifies](crate::verify) and stores it. When too many are
+//! 4. Peers come in through the [hub](crate::swarm::net) of their swarm, which the driver asks in turn.
+//! 5. Each chunk goes to a worker thread that [verifies](crate::verify) and stores it. When too many are
 //!    under way, no more are taken from the tasks, and TCP slows the senders down.
 
 mod download;
@@ -13,6 +14,7 @@ mod resume;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bootwright_image::torrent::Info;
 use bootwright_image::{RootManifest, Verified};
 use tokio::time::Instant;
 
@@ -20,6 +22,9 @@ use crate::error::Error;
 use crate::options::{Observer, Options, Progress};
 use crate::source::Source;
 use crate::store::Store;
+use crate::swarm::net::{Hub, Subject};
+use crate::swarm::policy::Seeding;
+use crate::swarm::{Bits, PeerOptions, PeerShare, Seeder};
 use crate::verify::Layout;
 use download::Download;
 
@@ -30,6 +35,8 @@ pub struct Complete {
     pub progress: Progress,
     /// Verified bytes from each source, in the order of the sources.
     pub by_source: Vec<u64>,
+    /// What each peer gave and got until then.
+    pub by_peer: Vec<PeerShare>,
     /// Chunks that came damaged.
     pub refused: u32,
     /// How long it took, resuming included.
@@ -54,19 +61,64 @@ pub async fn fetch(
     if sources.is_empty() {
         return Err(Error::NoSource);
     }
+    let (complete, _) = run(manifest, sources, store, None, options, observe).await?;
+    Ok(complete)
+}
+
+/// As [`fetch()`], from peers too; mirrors do what peers do not. `sources` may be empty when there are peers.
+///
+/// What has come is given on from the first chunk, and by the [`Seeder`] that comes back when all is there.
+/// Wants a tokio runtime in which tasks can be spawned.
+///
+/// # Errors
+/// As [`fetch()`].
+pub async fn fetch_with_peers(
+    manifest: &Verified<RootManifest>,
+    sources: &[Arc<dyn Source>],
+    store: Arc<dyn Store>,
+    peers: PeerOptions,
+    options: &Options,
+    observe: Observer<'_>,
+) -> Result<(Complete, Seeder), Error> {
+    let (complete, hub) = run(manifest, sources, store, Some(peers), options, observe).await?;
+    let hub = hub.ok_or(Error::NoSource)?;
+    Ok((complete, Seeder::run(hub)))
+}
+
+async fn run(
+    manifest: &Verified<RootManifest>,
+    sources: &[Arc<dyn Source>],
+    store: Arc<dyn Store>,
+    peers: Option<PeerOptions>,
+    options: &Options,
+    observe: Observer<'_>,
+) -> Result<(Complete, Option<Hub>), Error> {
     let started = Instant::now();
     let layout = Arc::new(Layout::new(manifest.size, &manifest.chunks));
     let there = resume::look(&layout, &store, observe).await?;
-    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, observe);
+    let hub = peers.map(|peers| {
+        let mut stored = Bits::none(layout.count());
+        (0..).zip(&there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
+            stored.insert(chunk);
+        });
+        let info = Arc::new(Info::of(manifest));
+        let subject = Subject { info, layout: layout.clone(), store: store.clone() };
+        let mut hub = Hub::new(subject, peers, stored, Seeding::Plain);
+        hub.set_order(options.order);
+        hub
+    });
+    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, hub, observe);
     download.run(&there, options).await?;
-    let (progress, by_source, refused) = download.result();
+    let (progress, by_source, hub) = download.result();
     let name = store.name().to_owned();
     blocking(move || store.complete()).await?.map_err(|source| Error::Store {
         what: name,
         offset: progress.total,
         source,
     })?;
-    Ok(Complete { progress, by_source, refused, took: started.elapsed() })
+    let by_peer = hub.as_ref().map(Hub::shares).unwrap_or_default();
+    let refused = progress.refused;
+    Ok((Complete { progress, by_source, by_peer, refused, took: started.elapsed() }, hub))
 }
 
 /// Runs what may wait for a disk on a worker thread.

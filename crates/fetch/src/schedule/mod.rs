@@ -16,7 +16,9 @@
 //! 3. A source that ignores ranges sends everything from the start: it gets one request for all.
 //! 4. A source that fails waits ([`Backoff`](crate::Backoff)); without a good chunk in between it is
 //!    dropped after [`Retries`](crate::Retries).
-//! 5. A damaged chunk is asked of another source. When the only sources left have damaged it
+//! 5. Peers have a [policy](crate::swarm::policy) of their own; what they have been asked for is left to
+//!    them, and they say how much [mirrors](Mirrors) shall do.
+//! 6. A damaged chunk is asked of another source. When the only sources left have damaged it
 //!    [`Policy::bad_chunk_limit`] times, the download has failed. A source that damages many chunks is
 //!    dropped as long as it is not the last.
 
@@ -30,13 +32,18 @@ use std::time::Duration;
 
 use crate::error::Fault;
 use lane::{Lane, Standing};
-pub use words::{Action, Defeat, Event, Policy, Ranges, RequestId, SourceId, SourceInfo};
+pub use words::{Action, Defeat, Event, Mirrors, Policy, Ranges, RequestId, SourceId, SourceInfo};
+
+/// Chunks in a request to a mirror that peers do not need much of.
+const SPARING: u32 = 4;
 
 /// Where a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chunk {
     Missing,
     Requested(RequestId),
+    /// Peers have been asked for it.
+    Taken,
     Arrived(SourceId),
     Stored,
 }
@@ -63,6 +70,9 @@ pub struct Scheduler {
     /// Who has sent a chunk damaged, in order.
     bad: BTreeMap<u32, Vec<SourceId>>,
     defeat: Option<Defeat>,
+    mirrors: Mirrors,
+    /// Wanted before all others.
+    urgent: Vec<u32>,
 }
 
 impl Scheduler {
@@ -81,6 +91,8 @@ impl Scheduler {
             next_request: 0,
             bad: BTreeMap::new(),
             defeat: None,
+            mirrors: Mirrors::Free,
+            urgent: Vec::new(),
         }
     }
 
@@ -99,6 +111,16 @@ impl Scheduler {
         }
     }
 
+    /// From now on mirrors do so much.
+    pub fn set_mirrors(&mut self, mirrors: Mirrors) {
+        self.mirrors = mirrors;
+    }
+
+    /// These chunks are wanted before all others: somebody waits for them. Replaces what was said before.
+    pub fn prefer(&mut self, chunks: impl IntoIterator<Item = u32>) {
+        self.urgent = chunks.into_iter().take(self.chunks.len()).collect();
+    }
+
     /// Takes in what happened at `now`. Events of requests or chunks that the scheduler has no reason to
     /// expect change nothing.
     pub fn handle(&mut self, now: Duration, event: Event) {
@@ -107,6 +129,15 @@ impl Scheduler {
             Event::Arrived { request, chunk } => self.arrived(request, chunk),
             Event::Stored { chunk } => self.stored(chunk),
             Event::Refused { chunk } => self.refused(chunk),
+            Event::Taken { chunk } => self.exchange(chunk, Chunk::Missing, Chunk::Taken),
+            Event::Returned { chunk } => self.exchange(chunk, Chunk::Taken, Chunk::Missing),
+            Event::Given { chunk } => {
+                if self.chunk(chunk) == Some(Chunk::Taken) {
+                    self.set(chunk, Chunk::Stored);
+                    self.left -= 1;
+                    self.bad.remove(&chunk);
+                }
+            }
             Event::Ended { request, fault } => self.ended(now, request, fault),
         }
     }
@@ -125,11 +156,18 @@ impl Scheduler {
         }
         let idle = self.requests.is_empty() && !self.chunks.iter().any(|c| matches!(c, Chunk::Arrived(_)));
         let wake = self.lanes.iter().filter_map(Lane::wakes_at).min();
-        if idle && wake.is_none() {
+        let taken = self.chunks.contains(&Chunk::Taken);
+        if idle && wake.is_none() && !taken && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
             return Action::Defeat(Defeat::Exhausted);
         }
         Action::Wait(wake)
+    }
+
+    fn exchange(&mut self, chunk: u32, from: Chunk, to: Chunk) {
+        if self.chunk(chunk) == Some(from) {
+            self.set(chunk, to);
+        }
     }
 
     fn answered(&mut self, request: RequestId, ranges: Ranges) {
@@ -198,16 +236,23 @@ impl Scheduler {
     /// The source that shall be asked next, and for what.
     fn choose(&mut self) -> Option<(SourceId, Range<u32>)> {
         self.advance();
+        let most = match self.mirrors {
+            Mirrors::Free => self.policy.in_flight,
+            Mirrors::Sparing if self.requests.is_empty() => 1,
+            Mirrors::Sparing | Mirrors::Held => return None,
+        };
         let mut order: Vec<usize> = (0..self.lanes.len()).collect();
         order.sort_by_key(|at| self.lanes.get(*at).map(|lane| (lane.priority, lane.in_flight)));
         let mut busy = None;
         for at in order {
+            let from = self.first(SourceId(at));
             let lane = self.lanes.get(at)?;
             if busy.is_some_and(|priority| priority < lane.priority) {
                 return None;
             }
-            let Some(span) = lane.is_ready().then(|| self.span(SourceId(at))).flatten() else { continue };
-            if lane.in_flight < lane.capacity(self.policy.in_flight) {
+            let span = from.filter(|_| lane.is_ready()).and_then(|from| self.span(SourceId(at), from));
+            let Some(span) = span else { continue };
+            if lane.in_flight < lane.capacity(most) {
                 return Some((SourceId(at), span));
             }
             busy = Some(lane.priority);
@@ -215,15 +260,34 @@ impl Scheduler {
         None
     }
 
-    /// The first run of missing chunks that `source` may send.
-    fn span(&self, source: SourceId) -> Option<Range<u32>> {
+    /// The chunk that `source` is asked for next: an urgent one, the first, or any.
+    fn first(&mut self, source: SourceId) -> Option<u32> {
         let end = u32::try_from(self.chunks.len()).ok()?;
-        let open = |chunk: &u32| self.chunk(*chunk) == Some(Chunk::Missing) && self.may_send(source, *chunk);
-        let start = (self.cursor..end).find(open)?;
+        let from = match self.mirrors {
+            Mirrors::Sparing => self.random.u32(self.cursor..end.max(self.cursor + 1)),
+            _ => self.cursor,
+        };
+        let open = |chunk: &u32| self.is_open(source, *chunk);
+        let urgent = self.urgent.iter().copied().find(open);
+        urgent.or_else(|| (from..end).chain(self.cursor..from).find(open))
+    }
+
+    fn is_open(&self, source: SourceId, chunk: u32) -> bool {
+        self.chunk(chunk) == Some(Chunk::Missing) && self.may_send(source, chunk)
+    }
+
+    /// The run of missing chunks from `start` on that `source` may send.
+    fn span(&self, source: SourceId, start: u32) -> Option<Range<u32>> {
+        let end = u32::try_from(self.chunks.len()).ok()?;
+        let open = |chunk: &u32| self.is_open(source, *chunk);
         if self.lanes.get(source.0)?.ranges == Some(Ranges::Ignored) {
-            return Some(start..end);
+            return Some(self.cursor..end);
         }
-        let longest = end.min(start.saturating_add(self.policy.span.max(1)));
+        let span = match self.mirrors {
+            Mirrors::Free => self.policy.span,
+            Mirrors::Sparing | Mirrors::Held => self.policy.span.min(SPARING),
+        };
+        let longest = end.min(start.saturating_add(span.max(1)));
         let stop = (start..longest).find(|chunk| !open(chunk)).unwrap_or(longest);
         Some(start..stop)
     }

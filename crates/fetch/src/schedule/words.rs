@@ -45,6 +45,18 @@ pub struct Policy {
     pub bad_source_limit: u32,
 }
 
+/// How much mirrors shall do when there are peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mirrors {
+    /// All they can.
+    #[default]
+    Free,
+    /// A little, from anywhere in the file: peers give too little, and other machines ask the same mirror.
+    Sparing,
+    /// Nothing new: peers give enough.
+    Held,
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -70,6 +82,21 @@ pub enum Event {
     },
     /// An arrived chunk has a wrong digest.
     Refused {
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// Peers have been asked for a chunk.
+    Taken {
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// They are not any more, and it is not there.
+    Returned {
+        /// Which chunk.
+        chunk: u32,
+    },
+    /// A chunk that peers were asked for is in its place.
+    Given {
         /// Which chunk.
         chunk: u32,
     },

@@ -65,6 +65,8 @@ pub(super) struct World<'a> {
     connections: Vec<Connection>,
     started: Vec<usize>,
     origin_bytes: u64,
+    /// Bytes of the origin that have come to a machine.
+    origin_gave: u64,
     wasted: u64,
 }
 
@@ -104,6 +106,7 @@ impl<'a> World<'a> {
             connections: Vec::new(),
             started: Vec::new(),
             origin_bytes: 0,
+            origin_gave: 0,
             wasted: 0,
         };
         world.at(0, Happening::Start(ORIGIN));
@@ -216,13 +219,19 @@ impl<'a> World<'a> {
     }
 
     fn connect(&mut self, from: usize, to: usize, lives: [u32; 2]) {
-        let most = |host| if host == ORIGIN { self.scenario.origin_connections } else { 2 * self.scenario.connections };
+        let most = |host| {
+            if host == ORIGIN { self.scenario.origin_connections } else { 2 * self.scenario.connections }
+        };
         let alive = [from, to].iter().zip(lives).all(|(host, life)| self.hosts[*host].life == life);
         if !alive || self.hosts[to].peers.len() >= most(to) || self.hosts[to].swarm.is_none() {
             return;
         }
         let id = PeerId(self.connections.len() as u32);
-        self.connections.push(Connection { ends: [from, to], streams: [Stream::new(), Stream::new()], open: true });
+        self.connections.push(Connection {
+            ends: [from, to],
+            streams: [Stream::new(), Stream::new()],
+            open: true,
+        });
         for (host, other) in [(from, to), (to, from)] {
             self.hosts[host].peers.insert(id, id.0 as usize);
             let greeting = Greeting { fast: true, requests: 500, origin: other == ORIGIN };
@@ -282,7 +291,8 @@ impl<'a> World<'a> {
         if self.hosts[host].life != life {
             return;
         }
-        let peers: Vec<(PeerId, usize)> = self.hosts[host].peers.iter().map(|(peer, c)| (*peer, *c)).collect();
+        let peers: Vec<(PeerId, usize)> =
+            self.hosts[host].peers.iter().map(|(peer, c)| (*peer, *c)).collect();
         for (peer, connection) in peers {
             let ends = self.connections[connection].ends;
             let other = if ends[0] == host { ends[1] } else { ends[0] };
@@ -361,9 +371,6 @@ impl<'a> World<'a> {
     fn count(&mut self, host: usize, bytes: u32) {
         if host == ORIGIN {
             self.origin_bytes += u64::from(bytes);
-            if self.scenario.origin_dies && self.origin_bytes >= self.scenario.size * 101 / 100 {
-                self.kill(ORIGIN);
-            }
         }
     }
 
@@ -390,6 +397,9 @@ impl<'a> World<'a> {
         match item {
             Item::Talk(talk) => self.tell(host, Event::Told(peer, talk)),
             Item::Block(block) => {
+                if self.connections[connection].ends[way] == ORIGIN {
+                    self.origin_gave += u64::from(block.length);
+                }
                 let now = Duration::from_nanos(self.now);
                 let got = self.hosts[host].swarm.as_mut().map(|swarm| swarm.arrived(now, peer, block));
                 let life = self.hosts[host].life;
@@ -401,6 +411,9 @@ impl<'a> World<'a> {
             }
         }
         self.act(host);
+        if self.scenario.origin_dies && self.origin_gave >= self.scenario.size {
+            self.kill(ORIGIN);
+        }
     }
 
     fn verified(&mut self, host: usize, chunk: u32) {

@@ -183,7 +183,12 @@ impl<'a> Transfer<'a> {
             if gather.len() >= BATCH || !matches!(step, Ok(true)) {
                 self.pass_on(&mut writer, &mut gather).await.map_err(Stop::Fatal)?;
                 let total = size.unwrap_or_default();
-                observe(Notice::Progress(Progress { stored: self.at, total, kept: self.kept }));
+                observe(Notice::Progress(Progress {
+                    stored: self.at,
+                    total,
+                    kept: self.kept,
+                    ..Progress::default()
+                }));
             }
             match step {
                 Ok(true) => {}

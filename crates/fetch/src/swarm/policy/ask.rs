@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::Swarm;
 use super::peer::Attempt;
 use super::table::State;
 use super::words::{Action, Block, Fall, Got, PeerId, Talk};
-use super::Swarm;
 
 /// A request that has waited so long without a byte goes to a peer that is free.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -48,8 +48,8 @@ impl Swarm {
         peer.stalls = 0;
         let length = limits.length(block.chunk);
         peer.measure_rate(length, asked_at, now);
-        self.under_way = self.under_way.saturating_sub(u64::from(length));
         self.cancel_all(block.chunk);
+        // Its bytes are in memory until it is verified: it stays under way.
         self.table.set(block.chunk, State::Arrived);
         Got::Whole
     }
@@ -83,8 +83,8 @@ impl Swarm {
 
     /// Asks `id` for one more chunk, if it is free and has one that is wanted.
     fn ask_one(&mut self, now: Duration, id: PeerId) -> bool {
-        let room = self.under_way == 0
-            || self.under_way + u64::from(self.limits.chunk) <= self.limits.under_way;
+        let room =
+            self.under_way == 0 || self.under_way + u64::from(self.limits.chunk) <= self.limits.under_way;
         let Some(peer) = self.peers.get(&id) else { return false };
         if !room || !peer.we_want || !peer.can_take(now, &self.limits) {
             return false;
@@ -154,8 +154,7 @@ impl Swarm {
             return;
         }
         let asked = |peer: &super::Peer| peer.attempts.iter().any(|attempt| attempt.chunk == chunk);
-        let ids: Vec<PeerId> =
-            self.peers.iter().filter(|(_, peer)| asked(peer)).map(|(id, _)| *id).collect();
+        let ids: Vec<PeerId> = self.peers.iter().filter(|(_, peer)| asked(peer)).map(|(id, _)| *id).collect();
         for id in ids {
             self.cancel(id, chunk);
             self.under_way = self.under_way.saturating_sub(u64::from(self.limits.length(chunk)));
@@ -213,7 +212,8 @@ impl Swarm {
         };
         let ids: Vec<PeerId> = self.peers.iter().filter(|(_, peer)| late(peer)).map(|(id, _)| *id).collect();
         for id in ids {
-            let chunks: Vec<u32> = self.peers.get(&id).into_iter().flat_map(|p| &p.attempts).map(|a| a.chunk).collect();
+            let chunks: Vec<u32> =
+                self.peers.get(&id).into_iter().flat_map(|p| &p.attempts).map(|a| a.chunk).collect();
             for chunk in chunks {
                 self.cancel(id, chunk);
                 self.give_up(chunk);
@@ -228,4 +228,3 @@ impl Swarm {
         }
     }
 }
-

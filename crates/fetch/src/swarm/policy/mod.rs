@@ -138,6 +138,12 @@ impl Swarm {
         self.stirred = true;
         match event {
             Event::Joined(peer, greeting) => self.joined(peer, greeting),
+            Event::Introduced(peer, requests, origin) => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.greeting.requests = requests.unwrap_or(peer.greeting.requests);
+                    peer.greeting.origin = origin;
+                }
+            }
             Event::Left(peer) => self.left(peer),
             Event::Told(peer, talk) => self.told(now, peer, talk),
             Event::Sent(peer, block) => self.sent(now, peer, block),
@@ -292,6 +298,7 @@ impl Swarm {
         if self.table.state(chunk) == Some(State::Stored) {
             return;
         }
+        self.landed(chunk);
         self.cancel_all(chunk);
         self.table.set(chunk, State::Stored);
         for peer in self.peers.values_mut() {
@@ -319,7 +326,9 @@ impl Swarm {
 
     fn refused(&mut self, id: PeerId, chunk: u32) {
         if self.table.state(chunk) == Some(State::Arrived) {
+            self.landed(chunk);
             self.reopen(chunk);
+            self.actions.push_back(Action::Returned(chunk));
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.damaged += 1;
@@ -330,6 +339,13 @@ impl Swarm {
         }
         if damaged >= self.limits.damaged {
             self.drop(id, Fall::Damaged(damaged));
+        }
+    }
+
+    /// A chunk has been verified: its bytes are in memory no longer.
+    fn landed(&mut self, chunk: u32) {
+        if self.table.state(chunk) == Some(State::Arrived) {
+            self.under_way = self.under_way.saturating_sub(u64::from(self.limits.length(chunk)));
         }
     }
 

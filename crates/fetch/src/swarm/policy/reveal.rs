@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::words::{Action, Block, PeerId, Talk};
 use super::Swarm;
+use super::words::{Action, Block, PeerId, Talk};
 
 /// Chunks revealed and not yet sent, at first.
 const WINDOW: usize = 8;
@@ -72,7 +72,9 @@ impl Reveal {
             self.spreading += 0.1 * (took - self.spreading);
         }
         spread.moved = now;
-        if copies >= 2 && let Some(holder) = spread.holder.take() {
+        if copies >= 2
+            && let Some(holder) = spread.holder.take()
+        {
             self.relieve(holder);
         }
     }

@@ -46,7 +46,11 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.we_choke || !have || peer.queue.len() >= limits.queue {
             let fast = peer.greeting.fast;
-            return if fast { self.actions.push_back(Action::Tell(id, Talk::Reject(block))) } else { self.noise(id) };
+            return if fast {
+                self.actions.push_back(Action::Tell(id, Talk::Reject(block)));
+            } else {
+                self.noise(id);
+            };
         }
         if peer.queue.is_empty() {
             peer.waits_since = now;
@@ -106,7 +110,8 @@ impl Swarm {
     /// Of those who wait: who wants the rarest chunk, or who has waited too long.
     fn next_receiver(&self, now: Duration) -> Option<(PeerId, u32)> {
         let waiting = self.peers.iter().filter(|(id, _)| !self.slots.iter().any(|slot| slot.peer == **id));
-        let waiting = waiting.filter_map(|(id, peer)| Some((*id, peer.queue.front()?.chunk, peer.waits_since)));
+        let waiting =
+            waiting.filter_map(|(id, peer)| Some((*id, peer.queue.front()?.chunk, peer.waits_since)));
         let key = |(_, chunk, since): &(PeerId, u32, Duration)| {
             let long = now.saturating_sub(*since) >= LONG;
             (if long { 0 } else { 1 + self.table.copies(*chunk) }, *since)

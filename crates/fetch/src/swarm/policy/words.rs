@@ -62,6 +62,8 @@ pub struct Greeting {
 pub enum Event {
     /// A connection is up.
     Joined(PeerId, Greeting),
+    /// A peer has said more of itself: how many requests it holds, whether it is the origin.
+    Introduced(PeerId, Option<u32>, bool),
     /// A connection has ended.
     Left(PeerId),
     /// A peer said something.
