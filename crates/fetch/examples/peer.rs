@@ -50,7 +50,8 @@ fn digest(file: &str) -> Result<(), AnyError> {
     std::io::copy(&mut bytes, &mut digester)?;
     let (size, digest, chunks) = digester.finish();
     let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let manifest = RootManifest { schema: 1, file: name, format: RootFormat::Erofs, size, digest, chunks };
+    let manifest =
+        RootManifest { schema: 1, file: name, format: RootFormat::Erofs, size, digest, chunks, verity: None };
     println!("{}", String::from_utf8(manifest.to_bytes()?)?.trim_end());
     Ok(())
 }

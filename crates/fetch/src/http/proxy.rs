@@ -110,7 +110,7 @@ mod none {
 
     /// Built without proxies.
     #[derive(Default)]
-    pub(in crate::http) struct Proxies;
+    pub(in crate::http) struct Proxies(());
 
     impl Proxies {
         pub(in crate::http) fn via(&self, _url: &Url) -> Result<Option<Via>, Cause> {

@@ -47,6 +47,7 @@ impl Fleet {
             size,
             digest,
             chunks,
+            verity: None,
         };
         let bytes = manifest.to_bytes().unwrap();
         let manifest = RootManifest::verify(&bytes, &Digest::of(&bytes)).unwrap();
