@@ -11,6 +11,7 @@
 //! - [`tracker`]: BitTorrent peers of what is served are told of one another.
 //! - [`swarms`]: that tracker with a clock.
 //! - [`recorder`]: where every part says what happens; [`state`]: the timelines that come of it.
+//! - [`metrics`]: the same in numbers.
 //! - [`interface`], [`privileges`]: the host; [`gateway`]: a network that is not on it.
 //!
 //! Nothing here prints: lines for the operator go to a callback.
@@ -24,6 +25,7 @@ pub mod gateway;
 pub mod http;
 pub mod images;
 pub mod interface;
+pub mod metrics;
 pub mod options;
 pub mod privileges;
 pub mod recorder;

@@ -10,6 +10,7 @@ use bootwright_image::timeline::{Event, Report, Stage};
 use bootwright_netboot::{Asker, Mac, machine};
 use serde::Serialize;
 
+use crate::metrics::Metrics;
 use crate::state::{Facts, Machines, Sighting, Source, clean, now};
 
 /// Events taken from one report: an agent sends a few at a time.
@@ -121,12 +122,18 @@ pub type Tell = dyn Fn(&Notice) + Send + Sync;
 pub struct Recorder {
     machines: Arc<Machines>,
     tell: Box<Tell>,
+    metrics: Metrics,
 }
 
 impl Recorder {
     /// Records into `machines` and tells `tell`, which must be quick.
     pub fn new(machines: Arc<Machines>, tell: Box<Tell>) -> Self {
-        Self { machines, tell }
+        Self { machines, tell, metrics: Metrics::default() }
+    }
+
+    /// What has been counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The timelines.
@@ -183,6 +190,9 @@ impl Recorder {
 
     /// Tells of a transfer.
     pub fn transfer(&self, piece: &Piece<'_>, going: &Going<'_>) {
+        if let Going::Ended { sent, failure, .. } = going {
+            self.metrics.transferred(piece.stage, *sent, failure.is_none());
+        }
         let mac = self.machines.at(piece.peer);
         let so_far = mac.and_then(|mac| self.machines.table().fetched(mac, piece.path));
         let Chapter { text, level, bytes, told } = chapter(piece, going, so_far);

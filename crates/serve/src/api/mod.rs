@@ -44,6 +44,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/machines/{mac}"),
     ("get", "/announce"),
     ("get", "/boot.ipxe"),
+    ("get", "/metrics"),
     ("get", "/scrape"),
     ("get", "/v1/health"),
     ("get", "/v1/images"),
@@ -61,6 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/machines/{mac}", get(ui::machine))
         .route("/announce", get(swarm::announce))
         .route("/boot.ipxe", get(boot::script))
+        .route("/metrics", get(metrics))
         .route("/scrape", get(swarm::scrape))
         .route("/v1/health", get(health))
         .route("/v1/images", get(images))
@@ -81,6 +83,11 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         (self.0, Json(serde_json::json!({ "error": self.1 }))).into_response()
     }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refused> {
+    let failed = |_| Refused(StatusCode::INTERNAL_SERVER_ERROR, "the numbers cannot be written".into());
+    Ok(fresh(crate::metrics::CONTENT_TYPE, app.recorder.metrics().text(&app).map_err(failed)?))
 }
 
 #[derive(Serialize)]

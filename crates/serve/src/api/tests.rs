@@ -127,6 +127,28 @@ async fn the_page_shows_what_machines_say_and_runs_none_of_it() {
 }
 
 #[tokio::test]
+async fn metrics_count_boots_and_peers() {
+    let mut site = site(&[]);
+    site.report(&report("x")).await;
+    let hash: String = site.json("/v1/swarms").await[0]["info_hash"].as_str().unwrap().into();
+    let hash: String =
+        hash.as_bytes().chunks(2).map(|b| format!("%{}{}", b[0] as char, b[1] as char)).collect();
+    site.ask("GET", &format!("/announce?info_hash={hash}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=7&left=2"), "")
+        .await;
+    let (status, text) = site.ask("GET", "/metrics", "").await;
+    assert_eq!(status, 200);
+    for line in [
+        "bootwright_boots_total 1",
+        "bootwright_machines{state=\"boots\"} 1",
+        "bootwright_peers{image=\"worker_1\",state=\"incomplete\"} 1",
+        "bootwright_peers_left_bytes{image=\"worker_1\"} 2",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn the_openapi_document_describes_every_route_and_no_other() {
     let mut site = site(&[]);
     site.report(&report("x")).await;
