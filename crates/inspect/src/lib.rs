@@ -1,7 +1,7 @@
 //! What is this file, how does it boot, what does it need, what is wrong with it?
 //!
 //! [`inspect`] takes any bytes ([`Source`]) and gives a tree of [`Node`]s: a qcow2 with a GPT with an EFI
-//! system partition with a UKI with an initrd. [`open`] goes the same way along an [address](address) and
+//! system partition with a UKI with an initrd. [`open`] goes the same way along an [address] and
 //! gives the inner bytes themselves.
 //!
 //! 1. [`recognise`] asks each recogniser in turn; the first that knows the bytes gives a node and says

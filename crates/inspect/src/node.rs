@@ -123,6 +123,8 @@ pub enum Value {
     Number(u64),
     /// Bytes: told to people with a unit.
     Size(u64),
+    /// A time, in seconds since 1970.
+    Time(u64),
     /// Yes or no.
     Flag(bool),
     /// Several words.
@@ -153,7 +155,7 @@ impl Serialize for Facts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+            map.serialize_entry(&name.replace(' ', "_"), value)?;
         }
         map.end()
     }
@@ -165,11 +167,25 @@ impl std::fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Number(number) => write!(f, "{number}"),
             Self::Size(bytes) => f.write_str(&size_text(*bytes)),
+            Self::Time(seconds) => f.write_str(&date(*seconds)),
             Self::Flag(true) => f.write_str("yes"),
             Self::Flag(false) => f.write_str("no"),
             Self::List(words) => f.write_str(&words.join(" ")),
         }
     }
+}
+
+/// The day in UTC, as `2026-11-20`. Days are counted in years that begin in March, so that a leap day is
+/// the last of its year, and in eras of 400 years, which all have 146 097 days.
+fn date(seconds: u64) -> String {
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + later)
 }
 
 /// Bytes for people: `8 GiB`, `60.2 MiB`, `512 bytes`.
@@ -224,6 +240,12 @@ impl Node {
     /// Notes a number of bytes.
     pub fn bytes(&mut self, name: &'static str, bytes: impl Into<u64>) -> &mut Self {
         self.facts.0.push((name, Value::Size(bytes.into())));
+        self
+    }
+
+    /// Notes a time, in seconds since 1970.
+    pub fn time(&mut self, name: &'static str, seconds: impl Into<u64>) -> &mut Self {
+        self.facts.0.push((name, Value::Time(seconds.into())));
         self
     }
 
@@ -306,6 +328,12 @@ mod tests {
         let texts = [0, 1, 1023, 1024, 1536, 1 << 20, 8 << 30, (1 << 30) - 1].map(size_text);
         let expected = ["0 bytes", "1 byte", "1023 bytes", "1 KiB", "1.5 KiB", "1 MiB", "8 GiB", "1 GiB"];
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn times_are_told_as_days() {
+        let days = [0, 951_782_399, 951_782_400, 1_795_190_396, 4_107_542_399].map(date);
+        assert_eq!(days, ["1970-01-01", "2000-02-28", "2000-02-29", "2026-11-20", "2100-02-28"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use bootwright_image::{Digest, Digester, MAX_MANIFEST, Manifest, RootManifest};
 use crate::bytes::read;
 use crate::node::{Firmware, Node, Severity};
 use crate::recognise::{Found, Look};
-use crate::source::Source;
+use crate::source::{Source, each_piece};
 
 const BUILD_AGAIN: &str = "build the image again, or copy it again, whole";
 
@@ -31,7 +31,7 @@ fn image(source: &Source, manifest: &Manifest, look: &Look<'_>) -> io::Result<No
     node.text("name", &manifest.name).text("architecture", &manifest.architecture);
     node.text("mode", manifest.mode.name()).text("kernel", &manifest.kernel);
     node.text("operating system", manifest.os.clone().unwrap_or_default());
-    node.number("made at (seconds since 1970)", manifest.created);
+    node.time("made", manifest.created);
     node.list("artifacts", manifest.artifacts.iter().map(|artifact| artifact.file.clone()).collect());
     let total = manifest.artifacts.iter().map(|artifact| artifact.size).fold(0, u64::saturating_add);
     node.bytes("artifacts take", total);
@@ -72,14 +72,6 @@ fn beside(node: &mut Node, file: &str, size: u64, digest: &Digest, look: &Look<'
 
 fn digest_of(source: &Source) -> io::Result<Digest> {
     let mut digester = Digester::default();
-    let mut piece = vec![0; 256 << 10];
-    let mut at = 0;
-    loop {
-        let count = source.read_at(at, &mut piece)?;
-        if count == 0 {
-            return Ok(digester.finish());
-        }
-        digester.update(piece.get(..count).unwrap_or_default());
-        at += count as u64;
-    }
+    each_piece(source, 0..source.size(), |bytes| digester.update(bytes))?;
+    Ok(digester.finish())
 }

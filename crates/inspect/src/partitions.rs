@@ -64,7 +64,7 @@ fn record(node: &mut Node, source: &Source, sector: u64) -> io::Result<()> {
                 node.problem(Severity::Warning, 446, what, REPAIR);
             }
             if mbr.boot_code {
-                node.boots(Firmware::Bios, Some("x86_64"), "the code in its MBR");
+                node.boots(Firmware::Bios, Some("x86"), "the code in its MBR");
             }
         }
         Err(MbrError::Read { source, .. }) => return Err(source),
@@ -100,7 +100,7 @@ pub(crate) fn mbr(source: &Source, _: &Look<'_>) -> io::Result<Option<Found>> {
         node.problem(Severity::Error, None, damage, "write the table again, or copy the disk again, whole");
     }
     if mbr.boot_code {
-        node.boots(Firmware::Bios, Some("x86_64"), "the code in its MBR");
+        node.boots(Firmware::Bios, Some("x86"), "the code in its MBR");
         if !mbr.partitions.iter().any(|partition| partition.active) {
             let what = "no partition is active: some BIOSes pass the disk by";
             node.problem(Severity::Note, 446, what, "make one active");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bootwright_formats::{Extent, ReadAt};
@@ -17,6 +18,9 @@ const MAX_PAGES: usize = 2048;
 
 /// A read of at least so many bytes passes by the cache: it is content, not a header.
 const LARGE: usize = 64 << 10;
+
+/// Bytes of content that are read at once.
+const PIECE: usize = 256 << 10;
 
 /// Keeps the pages that were read: twenty recognisers look at the same header.
 pub struct Cache<R> {
@@ -77,6 +81,20 @@ impl<R: ReadAt> ReadAt for Cache<R> {
     }
 }
 
+/// Hands all bytes of `range` to `take`, piece by piece.
+pub(crate) fn each_piece(source: &Source, range: Range<u64>, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut at = range.start;
+    while at < range.end {
+        let length = piece.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        let part = piece.get_mut(..length).unwrap_or_default();
+        source.read_exact_at(at, part)?;
+        take(part);
+        at += length as u64;
+    }
+    Ok(())
+}
+
 /// A source as a stream, for readers that want one.
 pub struct Stream {
     source: Source,
@@ -96,7 +114,7 @@ impl Stream {
 
     /// Stands at the start; reads large pieces, for content that is read to its end.
     pub fn whole(source: Source) -> Self {
-        Self { source, position: 0, buffer: Vec::new(), start: 0, piece: 256 << 10 }
+        Self { source, position: 0, buffer: Vec::new(), start: 0, piece: PIECE }
     }
 }
 

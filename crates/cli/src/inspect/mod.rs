@@ -1,5 +1,6 @@
 //! `bootwright inspect`.
 
+mod here;
 mod place;
 mod tree;
 

@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use bootwright_inspect::{Node, Severity, Value, size_text};
 
+use super::here::Machine;
+
 /// How it is printed.
 pub struct Style {
     /// Columns.
@@ -28,7 +30,7 @@ const DETAILS: &[&str] = &[
     "flags",
     "block size",
     "inodes",
-    "made at (seconds since 1970)",
+    "made",
     "file system size",
     "partition uuid",
     "attributes",
@@ -111,6 +113,9 @@ fn summary(out: &mut String, node: &Node, style: &Style) {
         let label = if number == 0 { "  boots     " } else { "            " };
         let on = boot.architecture.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
         put(out, label, "            ", &format!("by {}{on}: {}", boot.firmware, boot.starts), style.width);
+    }
+    if let Some(verdict) = Machine::this().and_then(|machine| machine.verdict(node)) {
+        put(out, "  here      ", "            ", &verdict, style.width);
     }
     let mut needs = Vec::new();
     collect(node, &mut needs);

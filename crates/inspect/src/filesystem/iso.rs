@@ -64,7 +64,7 @@ fn catalogue(node: &mut Node, source: &Source, entries: &[BootEntry]) -> Vec<Par
         parts.push(Part::window(source, format!("boot{number}"), entry.offset, inner));
         match entry.platform {
             _ if !entry.bootable => {}
-            Platform::Bios => node.boots(Firmware::Bios, Some("x86_64"), "as a CD, its boot image"),
+            Platform::Bios => node.boots(Firmware::Bios, Some("x86"), "as a CD, its boot image"),
             Platform::Uefi => node.boots(Firmware::Uefi, None, "as a CD, its boot image"),
             Platform::Other(_) => {}
         }
@@ -107,7 +107,7 @@ fn hybrid(node: &mut Node, source: &Source, look: &Look<'_>) -> io::Result<()> {
         node.list("partitions", parts.iter().map(name).map(|name| name.replace(' ', "_")).collect());
     }
     if tables.boots.iter().any(|boot| boot.firmware == Firmware::Bios) {
-        node.boots(Firmware::Bios, Some("x86_64"), "as a disk, the code in its MBR");
+        node.boots(Firmware::Bios, Some("x86"), "as a disk, the code in its MBR");
     }
     if esp {
         node.boots(Firmware::Uefi, None, "as a disk, its EFI system partition");

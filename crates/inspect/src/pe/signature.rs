@@ -12,7 +12,6 @@
 
 use std::io;
 
-use bootwright_formats::ReadAt as _;
 use bootwright_formats::pe::{CertificateTable, Image};
 use cms::cert::CertificateChoices;
 use cms::content_info::ContentInfo;
@@ -24,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bytes::{Bytes, printable, read};
 use crate::node::{Node, Severity};
 use crate::recognise::Look;
-use crate::source::Source;
+use crate::source::{Source, each_piece};
 
 /// The largest certificate table that is read: real ones have some 10 KiB.
 const MAX_TABLE: u32 = 1 << 20;
@@ -199,19 +198,11 @@ fn digest(
     }
     ranges.push(hashed..u64::from(table.offset).max(hashed));
     let mut sha = Sha256::new();
-    let mut piece = vec![0; 256 << 10];
     for range in ranges {
         if range.start > range.end || range.end > source.size() {
             return Ok(None);
         }
-        let mut at = range.start;
-        while at < range.end {
-            let length = piece.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
-            let Some(part) = piece.get_mut(..length) else { break };
-            source.read_exact_at(at, part)?;
-            sha.update(&*part);
-            at += length as u64;
-        }
+        each_piece(source, range, |bytes| sha.update(bytes))?;
     }
     Ok(Some(sha.finalize().into()))
 }

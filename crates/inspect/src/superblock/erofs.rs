@@ -67,7 +67,7 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     }
     super::filled(&mut node, u64::from(blocks) << bits, source);
     node.bytes("block size", 1_u64 << bits).number("inodes", block.le64(16).unwrap_or(0));
-    node.number("made at (seconds since 1970)", block.le64(24).unwrap_or(0));
+    node.time("made", block.le64(24).unwrap_or(0));
     let mut words = flags(compat, COMPAT);
     words.extend(flags(incompat, INCOMPAT));
     node.list("features", words);

@@ -70,7 +70,7 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     }
     node.bytes("block size", block.le32(12).unwrap_or(0));
     node.number("inodes", block.le32(4).unwrap_or(0));
-    node.number("made at (seconds since 1970)", block.le32(8).unwrap_or(0));
+    node.time("made", block.le32(8).unwrap_or(0));
     node.list("flags", flags(block.le16(24).unwrap_or(0).into(), FLAGS));
     Ok(Some(node))
 }

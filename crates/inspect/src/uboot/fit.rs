@@ -7,13 +7,13 @@
 use std::io;
 use std::ops::Range;
 
-use super::architecture;
 use super::fdt::{Fdt, Tree, parse};
+use super::{architecture, hash};
 use crate::node::{Firmware, Node, Severity};
-use crate::recognise::{Found, Inner, Part};
+use crate::recognise::{Found, Inner, Look, Part};
 use crate::source::Source;
 
-pub(super) fn recognise(source: &Source) -> io::Result<Option<Found>> {
+pub(super) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<Found>> {
     let Some(fdt) = parse(source)? else { return Ok(None) };
     let mut node = Node::new("devicetree", "devicetree", source.size());
     if fdt.total > source.size() {
@@ -35,7 +35,12 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Found>> {
     node.text("description", fdt.root.text(source, "description")?);
     let mut parts = Vec::new();
     for image in &images.children {
-        parts.extend(part(&mut node, source, &fdt, image)?);
+        if let Some(mut part) = part(&mut node, source, &fdt, image)? {
+            if look.deep {
+                hash::compare(&mut part, source, image)?;
+            }
+            parts.push(part);
+        }
     }
     configurations(&mut node, source, &fdt)?;
     Ok(Some(Found { node, inner: Inner::Parts(parts) }))

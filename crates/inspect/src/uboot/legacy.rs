@@ -11,13 +11,11 @@
 
 use std::io;
 
-use bootwright_formats::ReadAt as _;
-
 use super::architecture;
 use crate::bytes::{Bytes, read};
 use crate::node::{Firmware, Node, Severity};
 use crate::recognise::{Found, Inner, Look, Part};
-use crate::source::Source;
+use crate::source::{Source, each_piece};
 
 const HEADER: u64 = 64;
 
@@ -102,15 +100,7 @@ fn checksums(node: &mut Node, source: &Source, head: &Bytes, size: u64, look: &L
     }
     if look.deep {
         let mut crc = flate2::Crc::new();
-        let mut piece = vec![0; 256 << 10];
-        let mut at = HEADER;
-        while at < end {
-            let length = piece.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-            let Some(part) = piece.get_mut(..length) else { break };
-            source.read_exact_at(at, part)?;
-            crc.update(part);
-            at += length as u64;
-        }
+        each_piece(source, HEADER..end, |bytes| crc.update(bytes))?;
         if Some(crc.sum()) != head.be32(24) {
             let what = "its data does not match its checksum";
             node.problem(Severity::Error, HEADER, what, "copy or build it again");

@@ -2,6 +2,7 @@
 
 mod fdt;
 mod fit;
+mod hash;
 mod legacy;
 
 use std::io;
@@ -10,7 +11,7 @@ use crate::recognise::{Found, Look};
 use crate::source::Source;
 
 pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<Found>> {
-    match fit::recognise(source)? {
+    match fit::recognise(source, look)? {
         Some(found) => Ok(Some(found)),
         None => legacy::recognise(source, look),
     }

@@ -1,6 +1,6 @@
 //! How a whole boots, from how its parts do.
 
-use crate::node::{Firmware, Node};
+use crate::node::{Boot, Firmware, Node};
 
 /// The default path of removable media: UEFI 2.10, 3.5.1.1.
 const DEFAULT: &str = "efi/boot/boot";
@@ -15,19 +15,40 @@ pub(super) fn gather(node: &mut Node) {
             continue;
         };
         let lower = name.to_ascii_lowercase();
+        let default = lower.starts_with(DEFAULT) && lower.ends_with(".efi");
         for boot in &child.boots {
-            if lower.starts_with(DEFAULT) && lower.ends_with(".efi") && boot.firmware == Firmware::Uefi {
-                let starts = format!("\\{}", name.replace('/', "\\"));
-                found.push(crate::node::Boot { starts, ..boot.clone() });
-            } else if boot.starts.starts_with('\\') && name.parse::<u32>().is_ok() {
+            if default && boot.firmware == Firmware::Uefi {
+                let path = format!("\\{}", name.replace('/', "\\"));
+                // Firmware reads no ISO 9660: the same path is in the boot image, or is there to be copied.
+                let starts = if node.kind == "iso" { format!("{path}, once copied to FAT") } else { path };
+                found.push(Boot { starts, ..boot.clone() });
+            } else if is_default(boot) && name.parse::<u32>().is_ok() {
                 let starts = format!("{}, partition {name}", boot.starts);
-                found.push(crate::node::Boot { starts, ..boot.clone() });
+                found.push(Boot { starts, ..boot.clone() });
             }
         }
+    }
+    if node.kind == "iso" {
+        processors(node);
     }
     for boot in found {
         if !node.boots.contains(&boot) {
             node.boots.push(boot);
         }
+    }
+}
+
+/// A way by the default path of a file system.
+fn is_default(boot: &Boot) -> bool {
+    boot.firmware == Firmware::Uefi && boot.starts.starts_with('\\')
+}
+
+/// The boot catalogue of a CD does not say for which processor an image is; the image does.
+fn processors(node: &mut Node) {
+    let images = node.children.iter().filter(|child| child.facts.get("bootable").is_some());
+    let known = images.flat_map(|image| &image.boots).find(|boot| is_default(boot));
+    let architecture = known.and_then(|boot| boot.architecture.clone());
+    for boot in node.boots.iter_mut().filter(|boot| boot.firmware == Firmware::Uefi) {
+        boot.architecture = boot.architecture.take().or_else(|| architecture.clone());
     }
 }

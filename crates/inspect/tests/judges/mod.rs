@@ -3,12 +3,14 @@
 // Each test file uses some of it.
 #![allow(dead_code)]
 
+pub mod uki;
+
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use bootwright_formats::FileBytes;
+use bootwright_formats::{FileBytes, ReadAt as _};
 use bootwright_inspect::{Cache, Depth, HostDirectory, Node, Options, Source, inspect};
 
 /// Runs a program (a package of xtask/src/packages.rs) in `directory` and gives what it said.
@@ -42,4 +44,13 @@ pub fn blkid(directory: &Path, name: &str, key: &str) -> String {
     let said = run(directory, "blkid", &["-p", "-o", "export", name]);
     let line = said.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     line.unwrap_or_default().replace("\\ ", " ")
+}
+
+/// The bytes that an address leads to.
+pub fn inside(directory: &Path, name: &str, address: &str) -> Vec<u8> {
+    let source: Source = Arc::new(FileBytes::new(File::open(directory.join(name)).unwrap()).unwrap());
+    let opened = bootwright_inspect::open(&source, name, address).unwrap_or_else(|error| panic!("{error}"));
+    let mut bytes = vec![0; opened.source.size() as usize];
+    opened.source.read_exact_at(0, &mut bytes).unwrap();
+    bytes
 }

@@ -1,0 +1,68 @@
+//! `bootwright inspect` and `extract` as they are used: output, exit status, addresses.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// A squashfs superblock of 96 bytes, as large as it says.
+fn squashfs() -> Vec<u8> {
+    let mut bytes = vec![0; 96];
+    for (at, field) in [(0, &b"hsqs"[..]), (12, &[0, 0, 2]), (20, &[6]), (28, &[4]), (40, &[96])] {
+        bytes[at..at + field.len()].copy_from_slice(field);
+    }
+    bytes
+}
+
+/// A tar with `root.squashfs` in a directory.
+fn archive(directory: &Path) -> String {
+    std::fs::create_dir(directory.join("live")).unwrap();
+    std::fs::write(directory.join("live/root.squashfs"), squashfs()).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args(["--force-local", "-cf", "a:b.tar", "live"])
+        .current_dir(directory)
+        .status();
+    assert!(tar.unwrap().success());
+    directory.join("a:b.tar").display().to_string()
+}
+
+fn bootwright(arguments: &[&str]) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("bootwright").unwrap().args(arguments).env("NO_COLOR", "1").assert()
+}
+
+#[test]
+fn what_is_inside_is_shown_by_its_path_and_comes_out_by_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = archive(directory.path());
+    let shown = bootwright(&["inspect", &file]).success().get_output().stdout.clone();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("└─ live/root.squashfs  squashfs file system 4.0, 96 bytes"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80 || line.contains(&file)), "{shown}");
+    let address = format!("{file}:live/root.squashfs");
+    let out = directory.path().join("out");
+    bootwright(&["extract", &address, "-o", out.to_str().unwrap()]).success();
+    assert_eq!(std::fs::read(&out).unwrap(), squashfs());
+    let piped = bootwright(&["extract", &address, "-o", "-"]).success().get_output().stdout.clone();
+    assert_eq!(piped, squashfs());
+    let json = bootwright(&["inspect", &address, "--json"]).success().get_output().stdout.clone();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&json["kind"], &json["facts"]["file_system_size"]), (&"squashfs".into(), &96.into()));
+}
+
+#[test]
+fn an_address_that_leads_nowhere_says_what_is_there_and_a_broken_file_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = archive(directory.path());
+    let told = bootwright(&["inspect", &format!("{file}:live/other")]).code(2).get_output().stderr.clone();
+    let told = String::from_utf8(told).unwrap().replace(['\n', '│', ' '], "");
+    assert!(told.contains("thereisnoother;ithasroot.squashfs"), "{told}");
+    bootwright(&["inspect", &format!("{file}-gone")]).code(3);
+    bootwright(&["inspect", directory.path().to_str().unwrap()]).code(2);
+    let cut = directory.path().join("cut");
+    std::fs::write(&cut, &squashfs()[..90]).unwrap();
+    bootwright(&["inspect", cut.to_str().unwrap()]).code(1);
+    let out = directory.path().join("gone/out");
+    bootwright(&["extract", &format!("{file}:live/root.squashfs"), "-o", out.to_str().unwrap()]).code(3);
+}

@@ -1,0 +1,83 @@
+//! PE files that sbsign signed and objcopy made: who signed, what is not covered, what does not fit together.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod judges;
+
+use std::path::Path;
+
+use bootwright_inspect::{Depth, Severity, Value};
+use judges::{look, run, uki};
+
+fn sign(directory: &Path) {
+    let subject = ["-subj", "/CN=Test signer/O=Lab", "-days", "10", "-keyout", "key", "-out", "certificate"];
+    run(directory, "openssl", &[&["req", "-x509", "-newkey", "rsa:2048", "-nodes"], &subject[..]].concat());
+    let key = ["--key", "key", "--cert", "certificate", "--output", "signed.efi", uki::STUB];
+    run(directory, "sbsign", &key);
+}
+
+/// What is said of the file, the worst first.
+fn problems(directory: &Path, name: &str) -> Vec<String> {
+    let node = look(directory, name, Depth::Deep);
+    node.all_problems()
+        .iter()
+        .filter(|(_, p)| p.severity > Severity::Note)
+        .map(|(_, p)| p.what.clone())
+        .collect()
+}
+
+#[test]
+fn a_signature_names_its_signer_and_covers_the_file_until_it_is_changed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    sign(directory);
+    run(directory, "sbverify", &["--cert", "certificate", "signed.efi"]);
+    let node = look(directory, "signed.efi", Depth::Deep);
+    assert_eq!(node.facts.get("signed by"), Some(&Value::List(vec!["O=Lab,CN=Test signer".into()])));
+    assert!(node.problems.is_empty(), "{:?}", node.problems);
+    let signed = std::fs::read(directory.join("signed.efi")).unwrap();
+    let mut changed = signed.clone();
+    changed[5000] ^= 1;
+    std::fs::write(directory.join("changed.efi"), changed).unwrap();
+    assert!(problems(directory, "changed.efi")[0].contains("was changed after it was signed"));
+    std::fs::write(directory.join("longer.efi"), [&signed[..], b"more"].concat()).unwrap();
+    assert_eq!(problems(directory, "longer.efi"), ["4 bytes behind the signatures are not covered by them"]);
+    std::fs::write(directory.join("cut.efi"), &signed[..signed.len() - 8]).unwrap();
+    assert!(problems(directory, "cut.efi")[0].contains("the file is cut off"));
+}
+
+#[test]
+fn a_uki_whose_parts_do_not_fit_says_which() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::write(directory.join("kernel"), uki::kernel("6.1.0-test")).unwrap();
+    uki::initrd(directory, "6.1.0-test", &["ext4"]);
+    uki::build(directory, "good.efi", "6.1.0-test", "quiet");
+    assert!(problems(directory, "good.efi").is_empty(), "{:?}", problems(directory, "good.efi"));
+    let node = look(directory, "good.efi", Depth::Deep);
+    let initrd = node.children.iter().find(|child| child.kind == "initrd").unwrap();
+    assert_eq!(initrd.facts.get("modules"), Some(&Value::Number(1)));
+    assert_eq!(initrd.facts.get("drivers for a root"), Some(&Value::List(vec!["ext4".into(), "xfs".into()])));
+
+    std::fs::write(directory.join("kernel"), uki::kernel("5.8.0-test")).unwrap();
+    uki::build(directory, "old.efi", "6.1.0-test", "quiet");
+    let told = problems(directory, "old.efi");
+    let all = ["cannot unpack the initrd: zstd came with Linux 5.9", "none loads", ".uname says 6.1.0-test"];
+    assert!(all.iter().all(|part| told.iter().any(|what| what.contains(part))), "{told:?}");
+}
+
+#[test]
+fn an_uncompressed_initrd_with_microcode_is_walked_without_unpacking() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::create_dir_all(directory.join("early/kernel/x86/microcode")).unwrap();
+    std::fs::write(directory.join("early/kernel/x86/microcode/GenuineIntel.bin"), vec![1; 100_000]).unwrap();
+    uki::initrd(directory, "6.1", &["a"]);
+    let pack = "cd early && find . | cpio --quiet -o -H newc > ../both && cat ../initrd >> ../both";
+    run(directory, "sh", &["-c", pack]);
+    let node = look(directory, "both", Depth::Headers);
+    assert_eq!(node.facts.get("early microcode"), Some(&Value::List(vec!["Intel".into()])), "{node:?}");
+    assert_eq!(node.facts.get("compression"), Some(&Value::List(vec!["none".into(), "zstd".into()])));
+    assert!(node.problems.is_empty(), "{:?}", node.problems);
+}
