@@ -17,6 +17,7 @@ pub mod initrd;
 pub mod inspect;
 pub mod iso9660;
 pub mod manifest;
+pub mod oci;
 pub mod partitions;
 pub mod pe;
 pub mod recipe;
@@ -24,6 +25,7 @@ pub mod tar;
 pub mod tftp;
 pub mod torrent;
 pub mod tracker;
+pub mod verity;
 
 /// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
 /// bytes changed, reproducibly.
@@ -65,8 +67,8 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, partitions, pe, recipe,
-        tar, tftp, torrent, tracker
+        cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, oci, partitions, pe,
+        recipe, tar, tftp, torrent, tracker, verity
     );
 
     /// The readers of disks: one name each, as for all others.

@@ -74,6 +74,7 @@ const PARTS: &[Part] = &[
     part("build", Always, STUBS, "the stub of a UKI", ("systemd-boot-efi", "systemd-stub")),
     part("build", Sometimes, &["mksquashfs"], "a root as squashfs", ("squashfs-tools", "squashfs-tools")),
     part("build", Sometimes, &["mmdebstrap"], "a root from Debian packages", ("mmdebstrap", "mmdebstrap")),
+    part("build", Sometimes, &["skopeo"], "a root from a registry", ("skopeo", "skopeo")),
     part("build", Sometimes, &["newuidmap"], "Debian packages without root", ("uidmap", "shadow")),
     part("serve", Sometimes, UNDIONLY, "machines with a BIOS", IPXE),
     part("serve", Sometimes, SNPONLY, "UEFI machines that boot by PXE", IPXE),

@@ -10,8 +10,8 @@ use bootwright_image::manifest::{self, is_plain_name};
 use toml::Spanned;
 
 use super::{
-    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, Integrity, KernelSource, Owner,
-    Profile, Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
+    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, Integrity, KernelSource, Oci,
+    Owner, Profile, Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
 };
 use crate::tree::{Glob, TreePath};
 
@@ -126,7 +126,10 @@ impl Checker {
         let span = root.span();
         let root = root.into_inner();
         let debian = root.source == raw::RootSource::Debian;
-        self.belongs(!debian, root.path.as_ref(), "path is for the sources tar and directory");
+        self.belongs(!debian, root.path.as_ref(), "path is for the sources tar, directory and oci");
+        let oci = root.source == raw::RootSource::Oci;
+        self.belongs(oci, root.reference.as_ref(), "reference is for the source oci");
+        self.belongs(oci, root.image.as_ref(), "image is for the source oci");
         self.belongs(debian, root.suite.as_ref(), "suite is for the source debian");
         self.belongs(debian, root.packages.as_ref(), "packages is for the source debian");
         self.belongs(debian, root.components.as_ref(), "components is for the source debian");
@@ -137,7 +140,20 @@ impl Checker {
             raw::RootSource::Debian => RootSource::Debian(self.debian(span, root)),
             raw::RootSource::Tar => RootSource::Tar(self.host_path(&span, root.path, "path")),
             raw::RootSource::Directory => RootSource::Directory(self.host_path(&span, root.path, "path")),
+            raw::RootSource::Oci => RootSource::Oci(self.oci(&span, root)),
         }
+    }
+
+    fn oci(&mut self, span: &Range<usize>, root: raw::Root) -> Oci {
+        let Some(image) = root.image else {
+            let path = self.host_path(span, root.path, "path");
+            return Oci::Host { path, reference: root.reference.map(Spanned::into_inner) };
+        };
+        self.belongs(false, root.path.as_ref(), "either path or image");
+        self.belongs(false, root.reference.as_ref(), "reference is for an image at path");
+        let text = "a name as in docker.io/library/debian:trixie, without docker://";
+        self.test(&image, text, |name| name.contains('/') && !name.contains("://") && is_word(name));
+        Oci::Registry(image.into_inner())
     }
 
     fn debian(&mut self, span: Range<usize>, root: raw::Root) -> Debian {

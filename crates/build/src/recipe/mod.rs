@@ -72,6 +72,22 @@ pub enum RootSource {
     Tar(PathBuf),
     /// A directory of the host.
     Directory(PathBuf),
+    /// An OCI image.
+    Oci(Oci),
+}
+
+/// Where an OCI image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oci {
+    /// In an image layout, or what `docker save` writes.
+    Host {
+        /// The directory or archive.
+        path: PathBuf,
+        /// The image's name in it; `None`: there is only one.
+        reference: Option<String>,
+    },
+    /// In a registry: `docker.io/library/debian:trixie`.
+    Registry(String),
 }
 
 /// What mmdebstrap shall install.

@@ -88,16 +88,21 @@ pub(super) enum RootSource {
     Debian,
     Tar,
     Directory,
+    Oci,
 }
 
 /// `[root]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Root {
-    /// `debian`, `tar` or `directory`.
+    /// `debian`, `tar`, `directory` or `oci`.
     pub source: RootSource,
-    /// `tar`, `directory`: the archive or directory, relative to the recipe.
+    /// `tar`, `directory`, `oci`: the archive or directory, relative to the recipe.
     pub path: Option<Text>,
+    /// `oci`: the image's name in a registry, in place of `path`.
+    pub image: Option<Text>,
+    /// `oci`: the name of the image, when the layout or archive has several.
+    pub reference: Option<Text>,
     /// `debian`: the release, for example `trixie`.
     pub suite: Option<Text>,
     /// `debian`: packages beside those of the variant.

@@ -53,6 +53,8 @@ fn every_fault_is_told_with_its_line() {
             "suite is for the source debian",
         ),
         ("name = 'a'\n[root]\nsource = 'tar'\n".into(), 2, "path is missing"),
+        ("name = 'a'\n[root]\nsource = 'oci'\nimage = 'docker://a/b'\n".into(), 4, "without docker://"),
+        ("name = 'a'\n[root]\nsource = 'oci'\nimage = 'a/b'\npath = 'c'\n".into(), 5, "either path or image"),
         (
             "name = 'a'\n[root]\nsource = 'debian'\nsuite = 'sid'\npackages = [\n 'a',\n '-o x',\n]\n".into(),
             7,

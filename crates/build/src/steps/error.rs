@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use bootwright_formats::erofs;
+use bootwright_image::Digest;
 
 use crate::cache::CacheError;
 use crate::customize::ChangeError;
@@ -9,6 +10,7 @@ use crate::kernel::{KernelError, UnfitKernel};
 use crate::root::RootError;
 use crate::source::archive::ArchiveError;
 use crate::source::debian::DebianError;
+use crate::source::oci::OciError;
 use crate::tool::ToolError;
 use crate::tree::{DirectoryError, EditError, FromTarError};
 
@@ -45,6 +47,23 @@ pub enum BuildError {
     Tar {
         /// The archive.
         path: PathBuf,
+        /// Why.
+        #[source]
+        source: FromTarError,
+    },
+    /// An OCI image.
+    #[error(transparent)]
+    Oci(#[from] OciError),
+    /// Fetching an OCI image.
+    #[error(transparent)]
+    Fetch(#[from] ToolError),
+    /// A layer of an OCI image.
+    #[error("the layer {diff_id} of {image} cannot be laid over those below it")]
+    Layer {
+        /// The image.
+        image: PathBuf,
+        /// The layer.
+        diff_id: Digest,
         /// Why.
         #[source]
         source: FromTarError,
@@ -108,6 +127,11 @@ impl BuildError {
             Self::Name(_) | Self::Occupied { .. } => Cause::Recipe,
             Self::Change(ChangeError::Host { .. }) => Cause::Environment,
             Self::Change(_) | Self::Edit(_) => Cause::Recipe,
+            Self::Oci(OciError::Choice { .. }) => Cause::Recipe,
+            Self::Oci(OciError::Read { .. } | OciError::Archive(ArchiveError::Write { .. })) => {
+                Cause::Environment
+            }
+            Self::Oci(_) | Self::Layer { .. } => Cause::Input,
             Self::Tar { .. } | Self::Unfit(_) | Self::Archive(ArchiveError::Unpack { .. }) => Cause::Input,
             Self::Kernel(KernelError::Host { .. } | KernelError::Tool(_)) => Cause::Environment,
             Self::Kernel(_) | Self::Uki(_) | Self::Initrd(_) => Cause::Input,
@@ -117,6 +141,7 @@ impl BuildError {
             Self::Busy(_)
             | Self::Cache(_)
             | Self::Debian(_)
+            | Self::Fetch(_)
             | Self::Archive(_)
             | Self::Directory(_)
             | Self::Script(_)

@@ -1,18 +1,21 @@
 //! Step 1: the root becomes a [`Tree`].
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bootwright_formats::compression::Compression;
 
 use super::{BuildError, Job, Outcome, Refresh, Step};
 use crate::cache::{Cache, Key};
 use crate::customize;
-use crate::recipe::{Debian, RootSource};
+use crate::recipe::{Debian, Oci, RootSource};
 use crate::source::archive::{self, ArchiveError};
 use crate::source::debian::Plan;
+use crate::source::oci::{self, Layout, registry};
 use crate::tree::{Backing, Tree, stamp};
 
+/// The image layout among a step's results.
+const LAYOUT: &str = "layout";
 /// The unpacked archive among a step's results.
 const TAR: &str = "root.tar";
 
@@ -21,6 +24,7 @@ impl Job<'_> {
         match &self.recipe.root {
             RootSource::Debian(debian) => self.install(debian),
             RootSource::Tar(path) => self.open_archive(path),
+            RootSource::Oci(oci) => self.open_image(oci),
             RootSource::Directory(path) => {
                 let began = self.log.begin(Step::Source, &path.display().to_string());
                 let tree = Tree::from_directory(path)?;
@@ -62,20 +66,95 @@ impl Job<'_> {
         Ok(tree)
     }
 
+    fn open_image(&mut self, oci: &Oci) -> Result<Tree, BuildError> {
+        match oci {
+            Oci::Host { path, reference } => {
+                let began = self.log.begin(Step::Source, &path.display().to_string());
+                self.merge_layers(began, path, reference.as_deref())
+            }
+            Oci::Registry(name) => {
+                let began = self.log.begin(Step::Source, name);
+                let layout = self.fetch_image(name)?;
+                self.merge_layers(began, &layout, None)
+            }
+        }
+    }
+
+    /// The layout into which an image of a registry was fetched.
+    fn fetch_image(&self, name: &str) -> Result<PathBuf, BuildError> {
+        let architecture = oci::architecture();
+        let key = Key::default().with("image", name).with("architecture", architecture).finish();
+        let earlier = match self.options.refresh {
+            Refresh::Keep => self.cache.get("image", key),
+            Refresh::Fetch => None,
+        };
+        let fetch = |directory: &Path| -> Result<(), BuildError> {
+            let progress = self.log.progress();
+            let heard = |line: &str| progress.said(Step::Source, line);
+            Ok(registry::fetch(name, architecture, &directory.join(LAYOUT), &heard)?)
+        };
+        let directory = match earlier {
+            Some(directory) => directory,
+            None => self.cache.put("image", key, fetch)?,
+        };
+        Ok(directory.join(LAYOUT))
+    }
+
+    /// Lays the layers of an OCI image over each other.
+    fn merge_layers(
+        &mut self,
+        began: std::time::Instant,
+        path: &Path,
+        reference: Option<&str>,
+    ) -> Result<Tree, BuildError> {
+        let files = if path.is_dir() { Tree::from_directory(path)? } else { self.unpack_archive(path)?.0 };
+        let layout = Layout::new(path, &files);
+        let layers = layout.layers(reference, oci::architecture())?;
+        let mut tree = Tree::default();
+        let mut outcome = Outcome::Cached;
+        for layer in &layers {
+            let key = Key::default().with("layer", layer.diff_id().0).finish();
+            let directory = match self.cache.get("layer", key) {
+                Some(directory) => directory,
+                None => {
+                    outcome = Outcome::Done;
+                    let unpack = |directory: &Path| layout.unpack(layer, &directory.join(TAR));
+                    self.cache.put("layer", key, |directory| unpack(directory).map_err(BuildError::from))?
+                }
+            };
+            let tar = directory.join(TAR);
+            let failed = |source| ArchiveError::Read { path: tar.clone(), source };
+            let backing = File::open(&tar).and_then(Backing::new).map_err(failed)?;
+            tree.apply_layer(&backing).map_err(|source| BuildError::Layer {
+                image: path.to_owned(),
+                diff_id: layer.diff_id(),
+                source,
+            })?;
+        }
+        self.end_source(began, outcome, &tree, &format!("OCI image of {} layers", layers.len()));
+        Ok(tree)
+    }
+
     fn open_archive(&mut self, path: &Path) -> Result<Tree, BuildError> {
         let began = self.log.begin(Step::Source, &path.display().to_string());
-        let compression = archive::compression(path)?;
-        let (tree, outcome) = if compression == Compression::None {
-            (open_tar(path)?, Outcome::Done)
-        } else {
-            let read_error = |source| ArchiveError::Read { path: path.to_owned(), source };
-            let identity = stamp(&std::fs::metadata(path).map_err(read_error)?);
-            let key = Key::default().with("archive", identity.0).finish();
-            let unpack = |to: &Path| Ok::<_, BuildError>(archive::decompress(path, to)?);
-            unpacked(&self.cache, "archive", key, unpack).map_err(|error| name_archive(error, path))?
-        };
+        let (tree, outcome, compression) = self.unpack_archive(path)?;
         self.end_source(began, outcome, &tree, &format!("tar archive, {compression}"));
         Ok(tree)
+    }
+
+    /// The files in an archive, which is unpacked first when it is compressed.
+    fn unpack_archive(&self, path: &Path) -> Result<(Tree, Outcome, Compression), BuildError> {
+        let compression = archive::compression(path)?;
+        if compression == Compression::None {
+            return Ok((open_tar(path)?, Outcome::Done, compression));
+        }
+        let read_error = |source| ArchiveError::Read { path: path.to_owned(), source };
+        let identity = stamp(&std::fs::metadata(path).map_err(read_error)?);
+        let key = Key::default().with("archive", identity.0).finish();
+        let unpack = |to: &Path| Ok::<_, BuildError>(archive::decompress(path, to)?);
+        let (tree, outcome) =
+            unpacked(&self.cache, "archive", key, unpack).map_err(|error| name_archive(error, path))?;
+        Ok((tree, outcome, compression))
     }
 
     fn end_source(&mut self, began: std::time::Instant, outcome: Outcome, tree: &Tree, detail: &str) {

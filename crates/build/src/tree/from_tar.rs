@@ -48,7 +48,7 @@ impl Tree {
         Ok(tree)
     }
 
-    fn add_member(&mut self, member: Member, backing: &Arc<Backing>) -> Result<(), FromTarError> {
+    pub(super) fn add_member(&mut self, member: Member, backing: &Arc<Backing>) -> Result<(), FromTarError> {
         let Member { path, metadata, kind } = member;
         self.ensure_parents(&path)?;
         let kind = match kind {
@@ -81,7 +81,7 @@ impl Tree {
     }
 
     /// Makes the directories above `path` that are missing, the root among them.
-    fn ensure_parents(&mut self, path: &TreePath) -> Result<(), FromTarError> {
+    pub(super) fn ensure_parents(&mut self, path: &TreePath) -> Result<(), FromTarError> {
         let mut missing = Vec::new();
         let mut above = if path.is_root() { Some(TreePath::ROOT) } else { path.parent() };
         while let Some(directory) = above {

@@ -1,6 +1,7 @@
 //! A root file system as a table in memory: every path with its metadata, contents only referred to.
 //!
-//! Every source of a root becomes a [`Tree`] ([tar](Tree::from_tar), [directory](Tree::from_directory)),
+//! Every source of a root becomes a [`Tree`] ([tar](Tree::from_tar), [directory](Tree::from_directory),
+//! [layers](Tree::apply_layer)),
 //! every customisation edits it, and writers get it as a [tar stream](Tree::write_tar) or [entry by entry](Tree::write_erofs). Nothing is
 //! unpacked, so neither privileges nor a file system that can hold the owners are needed.
 
@@ -8,6 +9,7 @@ mod content;
 mod edit;
 mod fingerprint;
 mod from_directory;
+mod from_layer;
 mod from_tar;
 mod glob;
 mod initrd;
