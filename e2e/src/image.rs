@@ -66,31 +66,24 @@ pub(crate) fn append(initrd: &Path, files: &[(PathBuf, String)]) {
     done("writing an initrd", archive.finish());
 }
 
-/// Where [`certificate`] puts it.
-pub(crate) fn certificate_in(directory: &Path) -> PathBuf {
-    directory.join("certificate.pem")
+/// Where [`certificate`] puts the authority's own certificate.
+pub(crate) fn authority_in(directory: &Path) -> PathBuf {
+    directory.join("authority.pem")
 }
 
-/// A key, and a certificate for `address` that it has signed itself.
+/// A key and a certificate for `address`, signed by an authority that is made for it.
 pub(crate) fn certificate(directory: &Path, address: &str) -> (PathBuf, PathBuf) {
-    let (key, certificate) = (directory.join("key.pem"), certificate_in(directory));
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]);
-    openssl.args(["-subj", "/CN=a mirror", "-addext", &format!("subjectAltName=IP:{address}"), "-keyout"]);
-    openssl.arg(&key).arg("-out").arg(&certificate);
-    let output = done("running openssl", openssl.output());
+    let script = r#"set -e; cd "$1"
+        new="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+        openssl req -x509 $new -days 2 -subj "/CN=an authority" -keyout authority.key -out authority.pem
+        openssl req $new -subj "/CN=a mirror" -keyout key.pem -out request.pem
+        printf 'subjectAltName=IP:%s\nbasicConstraints=CA:FALSE\n' "$2" > extensions
+        openssl x509 -req -in request.pem -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+            -extfile extensions -out certificate.pem"#;
+    let output = Command::new("sh").args(["-c", script, "sh"]).arg(directory).arg(address).output();
+    let output = done("running openssl", output);
     assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-    (key, certificate)
+    (directory.join("key.pem"), directory.join("certificate.pem"))
 }
 
 impl Scenario {

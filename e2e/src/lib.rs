@@ -152,7 +152,7 @@ impl Scenario {
         self.nginx_with("listen 80;", "")
     }
 
-    /// The same by HTTPS alone, with a certificate that it has signed itself.
+    /// The same by HTTPS alone, with a certificate of an authority that nobody knows.
     pub fn https_nginx(self) -> Self {
         let (key, certificate) = image::certificate(self.directory.path(), "10.77.0.3");
         let (key, certificate) = (key.display(), certificate.display());
@@ -160,10 +160,10 @@ impl Scenario {
         self.nginx_with(&tls, "")
     }
 
-    /// The initrd of a direct boot gets the certificate of [`https_nginx`](Self::https_nginx) as an authority.
+    /// The initrd of a direct boot gets the authority of [`https_nginx`](Self::https_nginx).
     pub fn trusting_it(self) -> Self {
-        let certificate = image::certificate_in(self.directory.path());
-        self.adding(certificate, "bootwright/ca.pem")
+        let authority = image::authority_in(self.directory.path());
+        self.adding(authority, "bootwright/ca.pem")
     }
 
     /// The same at 10.99.0.1, which is behind 10.77.0.3 and in no network that the machine is on.

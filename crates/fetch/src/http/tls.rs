@@ -111,6 +111,10 @@ fn explain(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "nobody that this machine trusts has signed it (an own authority goes into ca.pem)".to_owned()
         }
+        // rustls passes this fault of webpki's on by its name alone.
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is the certificate of an authority itself: sign one for the server with it".to_owned()
+        }
         other => other.to_string(),
     }
 }
