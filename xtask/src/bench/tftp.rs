@@ -1,8 +1,8 @@
 //! TFTP: 64 MiB to 1 and 50 clients, with and without windowsize, beside dnsmasq, tftpd-hpa and atftpd.
 //!
 //! Each server runs alone on one host of a private network, the clients (atftp) on another; what counts
-//! is the time until the last client has the file. dnsmasq and tftpd-hpa know no windowsize: with it they
-//! are measured as they are, in lock-step.
+//! is the time until the last client has the file. dnsmasq and tftpd-hpa know no windowsize: their figures in
+//! lock-step stand for those cases too. The 50 clients fetch 3.4 GB in each case: the whole takes some minutes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +14,9 @@ use crate::{Result, shell};
 
 /// Bytes of the initrd in the UKI that is sent.
 const SIZE: usize = 64 << 20;
+
+/// Seconds after which a fetch has failed: a client whose last block is lost would wait for ever.
+const PATIENCE: &str = "300";
 
 struct Case {
     what: &'static str,
@@ -35,10 +38,10 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let network = Network::new()?;
     let image = lab::image(context, SIZE)?;
     let mut ours = network.bootwright(context, &image, &["--dhcp", "proxy"]);
-    let ours = measure(&network, &mut ours)?;
+    let ours = measure(&network, "bootwright", &mut ours, Windows::Known)?;
     let mut peers = Vec::new();
-    for (name, mut command) in peers_of(context, &network)? {
-        peers.push((name, measure(&network, &mut command)?));
+    for (name, windows, mut command) in peers_of(context, &network)? {
+        peers.push((name, measure(&network, name, &mut command, windows)?));
     }
     Ok(CASES.iter().enumerate().filter_map(|(index, case)| compare(index, case, &ours, &peers)).collect())
 }
@@ -59,14 +62,31 @@ fn compare(index: usize, case: &Case, ours: &[f64], peers: &[(&str, Vec<f64>)]) 
     })
 }
 
+/// Whether a server knows RFC 7440.
+#[derive(Clone, Copy, PartialEq)]
+enum Windows {
+    Known,
+    /// It answers as if it had not been asked: the case before, in lock-step, has its figure.
+    Unknown,
+}
+
 /// Seconds for each case.
-fn measure(network: &Network, command: &mut Command) -> Result<Vec<f64>> {
+fn measure(network: &Network, name: &str, command: &mut Command, windows: Windows) -> Result<Vec<f64>> {
     let _server = network.start(command, 69)?;
-    let one = |case: &Case| {
-        let figures: Result<Vec<f64>> = (0..case.runs).map(|_| fetch(network, case)).collect();
-        figures.map(median)
-    };
-    CASES.iter().map(one).collect()
+    let mut seconds: Vec<f64> = Vec::new();
+    for case in &CASES {
+        let last = seconds.last().copied();
+        let figure = match (case.windowsize, windows, last) {
+            (Some(_), Windows::Unknown, Some(lock_step)) => lock_step,
+            _ => {
+                let figures: Result<Vec<f64>> = (0..case.runs).map(|_| fetch(network, case)).collect();
+                median(figures.map_err(|error| format!("{name}, {}: {error}", case.what))?)
+            }
+        };
+        println!("   {name}, {}: {figure:.2} s", case.what);
+        seconds.push(figure);
+    }
+    Ok(seconds)
 }
 
 fn fetch(network: &Network, case: &Case) -> Result<f64> {
@@ -79,12 +99,12 @@ fn fetch(network: &Network, case: &Case) -> Result<f64> {
         case.clients
     );
     let begun = Instant::now();
-    shell::output(network.client("sh").args(["-c", &script]))?;
+    shell::output(network.client("timeout").args([PATIENCE, "sh", "-c", &script]))?;
     Ok(begun.elapsed().as_secs_f64())
 }
 
 /// The peers with the scratch directory as their tree, each as it is set up for many clients.
-fn peers_of(context: &Context, network: &Network) -> Result<Vec<(&'static str, Command)>> {
+fn peers_of(context: &Context, network: &Network) -> Result<Vec<(&'static str, Windows, Command)>> {
     let tree = context.scratch.as_path();
     let mut dnsmasq = network.server("dnsmasq");
     dnsmasq.args(["-d", "--user=root", "--conf-file=/dev/null", "--port=0", "--interface=br0"]);
@@ -97,7 +117,11 @@ fn peers_of(context: &Context, network: &Network) -> Result<Vec<(&'static str, C
     atftpd
         .args(["--daemon", "--no-fork", "--user", "root", "--group", "root", "--maxthread", "200"])
         .arg(tree);
-    Ok(vec![("dnsmasq", dnsmasq), ("tftpd-hpa", hpa), ("atftpd", atftpd)])
+    Ok(vec![
+        ("dnsmasq", Windows::Unknown, dnsmasq),
+        ("tftpd-hpa", Windows::Unknown, hpa),
+        ("atftpd", Windows::Known, atftpd),
+    ])
 }
 
 /// A library that answers setgroups(2) with yes: tftpd-hpa calls it for each transfer, and the network's user
