@@ -1,6 +1,10 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
+use bootwright_build::uki::installed_stub;
+use bootwright_formats::pe::Machine;
+use bootwright_serve::boot_files::{installed_ipxe, installed_memtest};
+use bootwright_serve::{Cpu, Firmware};
 use bootwright_vm::Lab;
 use bootwright_vm::machine::Ovmf;
 use clap::Args;
@@ -37,11 +41,11 @@ struct Origin {
     upstream: &'static str,
 }
 
-/// A program or file that a verb uses.
+/// Programs that a verb uses.
 struct Part {
     verb: &'static str,
     need: Need,
-    /// A program's name, or places of a file, the first of which counts.
+    /// Their names.
     names: &'static [&'static str],
     purpose: &'static str,
     origin: Origin,
@@ -60,25 +64,16 @@ const fn part(
 use Need::{Always, Sometimes};
 
 const UTIL_LINUX: (&str, &str) = ("util-linux", "util-linux");
-const IPXE: (&str, &str) = ("ipxe", "iPXE");
+const IPXE: Origin = Origin { debian: "ipxe", upstream: "iPXE" };
 
 /// Without it a switch in user space connects the machines.
 const BRIDGE: &str = "a bridge for the machines, else a switch in user space";
 
-const STUBS: &[&str] = &["/usr/lib/systemd/boot/efi/linuxx64.efi.stub"];
-const UNDIONLY: &[&str] = &["/usr/lib/ipxe/undionly.kpxe", "/usr/share/ipxe/undionly.kpxe"];
-const SNPONLY: &[&str] = &["/usr/lib/ipxe/snponly.efi", "/usr/share/ipxe/ipxe-snponly-x86_64.efi"];
-const MEMTEST: &[&str] = &["/boot/memtest86+x64.efi", "/boot/memtest86+/memtest.efi"];
-
 const PARTS: &[Part] = &[
-    part("build", Always, STUBS, "the stub of a UKI", ("systemd-boot-efi", "systemd-stub")),
     part("build", Sometimes, &["mksquashfs"], "a root as squashfs", ("squashfs-tools", "squashfs-tools")),
     part("build", Sometimes, &["mmdebstrap"], "a root from Debian packages", ("mmdebstrap", "mmdebstrap")),
     part("build", Sometimes, &["skopeo"], "a root from a registry", ("skopeo", "skopeo")),
     part("build", Sometimes, &["newuidmap"], "Debian packages without root", ("uidmap", "shadow")),
-    part("serve", Sometimes, UNDIONLY, "machines with a BIOS", IPXE),
-    part("serve", Sometimes, SNPONLY, "UEFI machines that boot by PXE", IPXE),
-    part("serve", Sometimes, MEMTEST, "a memory test in the menu", ("memtest86+", "Memtest86+")),
     part("vm", Always, &["qemu-system-x86_64"], "machines", ("qemu-system-x86", "QEMU")),
     part("vm", Always, &["setpriv"], "machines that end with us", UTIL_LINUX),
     part("vm", Sometimes, &["unshare", "nsenter"], BRIDGE, UTIL_LINUX),
@@ -100,6 +95,7 @@ impl Doctor {
     /// Looks at everything and tells.
     pub fn run(self) -> Result<(), Failure> {
         let mut findings: Vec<_> = PARTS.iter().flat_map(examine).collect();
+        findings.extend(files());
         findings.extend([subordinate_ids(), ovmf(), kvm()]);
         findings.extend(network());
         findings.sort_by_key(|finding| finding.verb);
@@ -120,7 +116,36 @@ impl Doctor {
     }
 }
 
-/// Each program of a part is a finding; a file is one, wherever it lies.
+/// Files that the verbs look for by themselves: they are asked where.
+fn files() -> [Finding; 4] {
+    let finding = |verb, need, what: &str, purpose, path: Option<PathBuf>, origin: &Origin| Finding {
+        verb,
+        need,
+        what: what.to_owned(),
+        purpose,
+        state: path.map(|path| path.display().to_string()).ok_or_else(|| origin.advice()),
+    };
+    let stub = Some(installed_stub(Machine::X64)).filter(|path| path.is_file());
+    let systemd = Origin { debian: "systemd-boot-efi", upstream: "systemd-stub" };
+    let memory_test = Origin { debian: "memtest86+", upstream: "Memtest86+" };
+    let (bios, uefi) =
+        (installed_ipxe(Firmware::Bios, Cpu::X86), installed_ipxe(Firmware::Uefi, Cpu::X86_64));
+    [
+        finding("build", Always, "linuxx64.efi.stub", "the stub of a UKI", stub, &systemd),
+        finding("serve", Sometimes, "iPXE for BIOS", "machines with a BIOS", bios, &IPXE),
+        finding("serve", Sometimes, "iPXE for UEFI", "UEFI machines that boot by PXE", uefi, &IPXE),
+        finding(
+            "serve",
+            Sometimes,
+            "memtest86+",
+            "a memory test in the menu",
+            installed_memtest(),
+            &memory_test,
+        ),
+    ]
+}
+
+/// Each program of a part is a finding.
 fn examine(part: &Part) -> Vec<Finding> {
     let finding = |what: &str, found: Option<PathBuf>| Finding {
         verb: part.verb,
@@ -129,11 +154,6 @@ fn examine(part: &Part) -> Vec<Finding> {
         purpose: part.purpose,
         state: found.map(|path| path.display().to_string()).ok_or_else(|| part.origin.advice()),
     };
-    if part.names.iter().all(|name| name.starts_with('/')) {
-        let found = part.names.iter().map(PathBuf::from).find(|path| path.is_file());
-        let name = part.names.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-        return vec![finding(name, found)];
-    }
     part.names.iter().map(|name| finding(name, program(name))).collect()
 }
 

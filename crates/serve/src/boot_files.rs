@@ -27,6 +27,26 @@ struct Kind {
     names: &'static [&'static str],
 }
 
+impl Kind {
+    /// The files that it may be, best first.
+    fn candidates<'a>(&'a self, places: &'a [PathBuf]) -> impl Iterator<Item = PathBuf> + 'a {
+        let paths = self.names.iter().flat_map(move |name| places.iter().map(move |place| place.join(name)));
+        paths.filter(|path| path.is_file())
+    }
+}
+
+/// Where the iPXE for that kind of machine is installed, for those who only want to know.
+pub fn installed_ipxe(firmware: Firmware, cpu: Cpu) -> Option<PathBuf> {
+    let places = PLACES.map(PathBuf::from);
+    let kind = KINDS.iter().find(|kind| kind.firmware == firmware && kind.cpu == cpu)?;
+    kind.candidates(&places).next()
+}
+
+/// Where memtest86+ is installed.
+pub fn installed_memtest() -> Option<PathBuf> {
+    MEMTEST.iter().flat_map(|(.., paths)| *paths).map(PathBuf::from).find(|path| path.is_file())
+}
+
 /// snponly uses the firmware's own driver, which is the safe choice; undionly is the same for a BIOS.
 const KINDS: [Kind; 4] = [
     Kind {
@@ -91,10 +111,7 @@ impl Loaders {
         };
         let mut found = Self::default();
         for kind in &KINDS {
-            let candidates =
-                kind.names.iter().flat_map(|name| places.iter().map(move |place| place.join(name)));
-            let Some(file) = candidates.filter(|path| path.is_file()).find_map(|path| File::open(path).ok())
-            else {
+            let Some(file) = kind.candidates(&places).find_map(|path| File::open(path).ok()) else {
                 continue;
             };
             found.files.insert(kind.path.to_owned(), Arc::new(file));

@@ -38,6 +38,7 @@ pub mod tracker;
 mod ui;
 
 pub use bootwright_netboot::Mac;
+pub use bootwright_netboot::arch::{Cpu, Firmware};
 pub use bootwright_netboot::assign::Rule;
 pub use config::Config;
 pub use daemon::{Ready, ServeError};

@@ -1,5 +1,7 @@
 //! The roads by which a virtual machine gets to its image.
 
+use std::str::FromStr;
+
 use crate::machine::{Builder, Firmware, NicRom};
 
 /// A way to boot.
@@ -31,6 +33,21 @@ pub struct NoRoad {
 }
 
 impl Road {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Http, Self::Pxe, Self::Tftp, Self::Ipxe, Self::Direct, Self::Esp];
+
+    /// What happens on it, in a few words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Http => "UEFI HTTP Boot",
+            Self::Pxe => "PXE: iPXE by TFTP, then HTTP",
+            Self::Tftp => "The firmware fetches the UKI by TFTP",
+            Self::Ipxe => "The iPXE in QEMU's network card",
+            Self::Direct => "QEMU loads kernel and initrd",
+            Self::Esp => "The UKI lies on an EFI system partition",
+        }
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,12 +85,30 @@ impl Road {
     }
 }
 
+impl FromStr for Road {
+    type Err = String;
+
+    /// Reads its [name](Self::name).
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|road| road.name() == text)
+            .ok_or_else(|| format!("there is no road {text:?}"))
+    }
+}
+
 const IPV4_PXE: &str = "opt/org.tianocore/IPv4PXESupport";
 const IPV6_PXE: &str = "opt/org.tianocore/IPv6PXESupport";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_road_is_found_by_its_name() {
+        assert!(Road::ALL.into_iter().all(|road| road.name().parse() == Ok(road)));
+        assert!("highway".parse::<Road>().is_err());
+    }
 
     #[test]
     fn a_bios_is_told_which_roads_it_has_not() {

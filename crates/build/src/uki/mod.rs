@@ -27,7 +27,7 @@ use bootwright_formats::pe::{NewSection, Plan, Section};
 use serde::Serialize;
 
 pub use error::Error;
-pub use stub::DIRECTORY as STUB_DIRECTORY;
+pub use stub::{DIRECTORY as STUB_DIRECTORY, installed as installed_stub};
 
 /// What a UKI is to be made of.
 #[derive(Debug, Clone, Default)]

@@ -54,7 +54,8 @@ impl Stub {
     }
 }
 
-fn installed(machine: Machine) -> PathBuf {
+/// Where the stub for that machine is, if it is installed.
+pub fn installed(machine: Machine) -> PathBuf {
     let name = machine.efi_name().unwrap_or("unknown");
     Path::new(DIRECTORY).join(format!("linux{name}.efi.stub"))
 }

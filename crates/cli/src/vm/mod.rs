@@ -9,6 +9,7 @@ use bootwright_vm::machine::{self, Accel, Boot, Console, Firmware, OnReboot};
 use bootwright_vm::server::{ByTftp, Dhcp, Server, Serving};
 use bootwright_vm::uki::{Parts, PartsError};
 use bootwright_vm::{Machine, Network, Road, network};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
@@ -29,8 +30,8 @@ pub struct Vm {
     /// The image directory that `bootwright build` made.
     image: PathBuf,
     /// How the machine gets to the image [default: http with UEFI, pxe with a BIOS].
-    #[arg(long, value_name = "ROAD")]
-    via: Option<Via>,
+    #[arg(long, value_name = "ROAD", value_parser = roads())]
+    via: Option<Road>,
     /// What the machine wakes up in.
     #[arg(long, value_enum, default_value = "uefi")]
     firmware: Kindling,
@@ -64,22 +65,6 @@ pub struct Vm {
     json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Via {
-    /// UEFI HTTP Boot
-    Http,
-    /// PXE: iPXE by TFTP, then HTTP
-    Pxe,
-    /// The firmware fetches the UKI by TFTP
-    Tftp,
-    /// The iPXE in QEMU's network card
-    Ipxe,
-    /// QEMU loads kernel and initrd
-    Direct,
-    /// The UKI lies on an EFI system partition
-    Esp,
-}
-
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Kindling {
     /// OVMF
@@ -102,6 +87,12 @@ enum Acceleration {
     Auto,
     Kvm,
     Tcg,
+}
+
+/// The words for `--via`.
+fn roads() -> impl TypedValueParser<Value = Road> {
+    let word = |road: Road| PossibleValue::new(road.name()).help(road.about());
+    PossibleValuesParser::new(Road::ALL.map(word)).try_map(|name| name.parse::<Road>())
 }
 
 impl Vm {
@@ -216,14 +207,8 @@ impl Vm {
     }
 
     fn road(&self) -> Road {
-        match (self.via, self.firmware) {
-            (Some(Via::Http), _) | (None, Kindling::Uefi) => Road::Http,
-            (Some(Via::Pxe), _) | (None, Kindling::Bios) => Road::Pxe,
-            (Some(Via::Tftp), _) => Road::Tftp,
-            (Some(Via::Ipxe), _) => Road::Ipxe,
-            (Some(Via::Direct), _) => Road::Direct,
-            (Some(Via::Esp), _) => Road::Esp,
-        }
+        let usual = if self.firmware == Kindling::Uefi { Road::Http } else { Road::Pxe };
+        self.via.unwrap_or(usual)
     }
 
     fn firmware(&self) -> Firmware {
