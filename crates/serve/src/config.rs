@@ -32,6 +32,17 @@ pub enum Road {
     Tftp,
 }
 
+/// Something that is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    #[default]
+    On,
+    /// Off.
+    Off,
+}
+
 /// Everything that can be said. Each field is the flag of its name; what is absent has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -60,6 +71,10 @@ pub struct Config {
     pub lease_time: Option<u64>,
     /// TCP port of the HTTP server.
     pub http_port: Option<u16>,
+    /// Whether what is served is given to BitTorrent peers too.
+    pub peers: Option<Switch>,
+    /// TCP port that peers connect to.
+    pub peer_port: Option<u16>,
     /// Directory of leases and timelines.
     pub state: Option<PathBuf>,
     /// Which machine boots which image, `WHO=IMAGE`.
@@ -102,6 +117,8 @@ impl Config {
             domain: self.domain.or(file.domain),
             lease_time: self.lease_time.or(file.lease_time),
             http_port: self.http_port.or(file.http_port),
+            peers: self.peers.or(file.peers),
+            peer_port: self.peer_port.or(file.peer_port),
             state: self.state.or(file.state),
             assign: list(self.assign, file.assign),
             allow: list(self.allow, file.allow),

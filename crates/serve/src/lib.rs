@@ -10,6 +10,7 @@
 //! - [`http`]: artifacts by sendfile(2), everything else through a router: [`api`] and a page for people.
 //! - [`tracker`]: BitTorrent peers of what is served are told of one another.
 //! - [`swarms`]: that tracker with a clock.
+//! - [`seeding`]: this server in the swarms of what it serves.
 //! - [`recorder`]: where every part says what happens; [`state`]: the timelines that come of it.
 //! - [`metrics`]: the same in numbers.
 //! - [`interface`], [`privileges`]: the host; [`gateway`]: a network that is not on it.
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod options;
 pub mod privileges;
 pub mod recorder;
+pub mod seeding;
 pub mod state;
 pub mod swarms;
 #[cfg(test)]

@@ -63,6 +63,12 @@ impl Metrics {
     pub fn text(&self, app: &App) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix("bootwright");
         let sent = "Bytes of files sent to machines";
+        let seeders = app.swarms.seeders();
+        let to_peers = self.sent.get_or_create(&By { by: "peers" });
+        let uploaded = seeders.iter().fold(0u64, |sum, (_, status)| sum.saturating_add(status.uploaded));
+        // Seeders of images that are gone are not counted any more: what was sent stays sent.
+        to_peers.inc_by(uploaded.saturating_sub(to_peers.get()));
+        drop(to_peers);
         registry.register_with_unit("sent", sent, Unit::Bytes, self.sent.clone());
         registry.register("requests", "Transfers that were asked for", self.requests.clone());
         registry.register("failed_requests", "Transfers that broke off", self.failed.clone());

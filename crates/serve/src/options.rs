@@ -14,9 +14,10 @@ use bootwright_netboot::dhcp::server::{
     LEASE_TIME, Mode, Reservation, Sending, Subnet, SubnetConfig, SubnetError,
 };
 
-use crate::config::{self, Config, Dhcp};
+use crate::config::{self, Config, Dhcp, Switch};
 use crate::images::Catalogue;
 use crate::interface::Interface;
+use crate::seeding::Offer;
 
 /// The port of URLs without a port: some boot loaders know no other.
 pub const HTTP_PORT: u16 = 80;
@@ -85,6 +86,16 @@ impl Assignments {
 /// Whether answers are sent.
 pub fn sending(config: &Config) -> Sending {
     if config.dry_run == Some(true) { Sending::Nothing } else { Sending::Answers }
+}
+
+/// Whether peers are given what is served. Those behind a gateway could not reach us.
+pub fn offer(config: &Config) -> Offer {
+    match (config.peers.unwrap_or_default(), config.peer_port) {
+        (Switch::Off, _) => Offer::Off,
+        _ if config.behind.is_some() => Offer::Off,
+        (Switch::On, Some(port)) => Offer::Port(port),
+        (Switch::On, None) => Offer::Usual,
+    }
 }
 
 /// That DHCP is not answered, as it must be when there is nothing to boot.

@@ -1,10 +1,14 @@
-//! The swarms of what is served: the [tracker](crate::tracker) with a clock.
+//! The swarms of what is served: the [tracker](crate::tracker) with a clock, and this server as a
+//! [seeder](crate::seeding).
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bootwright_fetch::SeedStatus;
+
 use crate::images::{Catalogue, Image};
+use crate::seeding::Seeding;
 use crate::tracker::{Glance, Tracked, Tracker};
 
 /// The tracker of this server.
@@ -13,13 +17,18 @@ pub struct Swarms {
     started: Instant,
     /// Addresses of this machine.
     own: Vec<IpAddr>,
+    seeding: Option<Seeding>,
 }
 
 impl Swarms {
-    /// Tracks what is in `catalogue`. `own` are addresses of this machine.
-    pub fn new(catalogue: &Catalogue, own: Vec<IpAddr>) -> Self {
-        let swarms =
-            Self { tracker: Mutex::new(Tracker::new(fastrand::u64(..))), started: Instant::now(), own };
+    /// Tracks what is in `catalogue`, and gives it out by `seeding`. `own` are addresses of this machine.
+    pub fn new(catalogue: &Catalogue, own: Vec<IpAddr>, seeding: Option<Seeding>) -> Self {
+        let swarms = Self {
+            tracker: Mutex::new(Tracker::new(fastrand::u64(..))),
+            started: Instant::now(),
+            own,
+            seeding,
+        };
         swarms.update(catalogue);
         swarms
     }
@@ -33,6 +42,21 @@ impl Swarms {
         };
         let files: Vec<_> = catalogue.images().iter().filter_map(|image| tracked(image)).collect();
         self.tracker().track(&files);
+        if let Some(seeding) = &self.seeding {
+            seeding.update(catalogue);
+        }
+    }
+
+    /// Of each image, how this server's own seeder is doing.
+    pub fn seeders(&self) -> Vec<(String, SeedStatus)> {
+        self.seeding.as_ref().map(Seeding::status).unwrap_or_default()
+    }
+
+    /// Leaves all swarms.
+    pub async fn stop(&self) {
+        if let Some(seeding) = &self.seeding {
+            seeding.stop().await;
+        }
     }
 
     /// Answers an announce, see [`Tracker::announce`].

@@ -54,12 +54,21 @@ pub(super) struct Sent {
     pub(super) source: String,
     pub(super) kind: SourceKind,
     pub(super) bytes: u64,
+    /// Damaged chunks that came from it, when it is a peer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) refused: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SourceKind {
     Mirror,
+    /// Another machine.
+    Peer,
     /// A file that was here before.
     Local,
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bootwright_fetch::{FileSource, FileStore, HttpSource, Options, Source, fetch};
+use bootwright_fetch::{
+    FileSource, FileStore, HttpSource, Options, PeerOptions, Seeder, Source, fetch, fetch_with_peers,
+};
 use bootwright_image::manifest::Mode;
 use bootwright_image::torrent::{Metainfo, ROOT_TORRENT};
 use bootwright_image::{Artifact, ArtifactKind, MAX_MANIFEST, Manifest, RootManifest, Verified as Proven};
@@ -10,14 +12,19 @@ use url::Url;
 
 use super::address::at_mirror;
 use super::done::{Fetched, Sent, SourceKind, Verified};
+use super::peers::sent as sent_by_peers;
 use super::plain::Whole;
 use super::show::Show;
 use super::{Job, failure, place};
 use crate::failure::{Failure, Kind, OrFail as _};
 
+/// Bytes in one request to a mirror when a tracker knows peers: what a mirror has been asked for, peers are
+/// not, so it is asked for little at a time.
+const SPAN_BESIDE_PEERS: u64 = 1 << 20;
+
 impl Job<'_> {
     /// Fetches the root of the image, or the artifact that was asked for.
-    pub(super) async fn image(&self, url: &Url) -> Result<Fetched, Failure> {
+    pub(super) async fn image(&self, url: &Url) -> Result<(Fetched, Option<Seeder>), Failure> {
         let outer = self.small(url, MAX_MANIFEST).await?;
         let manifest = Manifest::from_bytes(&outer.bytes);
         let manifest = manifest.map_err(|error| bad(format!("{url}: {error}")))?;
@@ -47,16 +54,17 @@ impl Job<'_> {
                 let mirrors = self.mirrors(first, &root.file, torrent.as_ref());
                 if self.options.decompress {
                     let (size, digest) = (Some(root.size), Some(root.digest));
-                    return self
-                        .whole(Whole { name: &root.file, urls: mirrors, size, digest, verified })
-                        .await;
+                    let whole = Whole { name: &root.file, urls: mirrors, size, digest, verified };
+                    return Ok((self.whole(whole).await?, None));
                 }
-                self.chunks(&root, mirrors, verified).await
+                let peers = self.peers(torrent.as_ref()).or_environment()?;
+                self.chunks(&root, mirrors, peers, verified).await
             }
             None => {
                 let urls = self.mirrors(first, &listed.file, None);
                 let (size, digest) = (Some(listed.size), Some(listed.digest));
-                self.whole(Whole { name: &listed.file, urls, size, digest, verified }).await
+                let whole = Whole { name: &listed.file, urls, size, digest, verified };
+                Ok((self.whole(whole).await?, None))
             }
         }
     }
@@ -104,8 +112,9 @@ impl Job<'_> {
         &self,
         root: &Proven<RootManifest>,
         mirrors: Vec<Url>,
+        peers: Option<PeerOptions>,
         verified: Verified,
-    ) -> Result<Fetched, Failure> {
+    ) -> Result<(Fetched, Option<Seeder>), Failure> {
         let path = place::path(self.options.output.as_deref(), &root.file, false)?;
         let mut sources: Vec<Arc<dyn Source>> = Vec::new();
         // An earlier version has many of the chunks.
@@ -119,26 +128,38 @@ impl Job<'_> {
         let store = Arc::new(FileStore::create(&path).map_err(|error| io(&path, &error))?);
         let show = Show::new(&root.file, sources.len());
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| show.notice(&notice);
-        let done = fetch(root, &sources, store, &Options::default(), observe).await;
+        let mut options = Options::default();
+        if peers.as_ref().is_some_and(|peers| !peers.trackers.is_empty()) {
+            options.span = SPAN_BESIDE_PEERS;
+        }
+        let done = match peers {
+            Some(peers) => {
+                let done = fetch_with_peers(root, &sources, store, peers, &options, observe).await;
+                done.map(|(done, seeder)| (done, Some(seeder)))
+            }
+            None => fetch(root, &sources, store, &options, observe).await.map(|done| (done, None)),
+        };
         drop(show);
-        let done = done.map_err(|error| failure(&error))?;
+        let (done, seeder) = done.map_err(|error| failure(&error))?;
         let sent = sources.iter().zip(&done.by_source).enumerate().map(|(at, (source, bytes))| Sent {
             source: source.name().to_owned(),
             kind: if at < locals { SourceKind::Local } else { SourceKind::Mirror },
             bytes: *bytes,
+            refused: 0,
         });
-        Ok(Fetched {
+        let fetched = Fetched {
             file: path,
             size: root.size,
             digest: root.digest,
             verified,
             kept: done.progress.kept,
             refused: done.refused,
-            sources: sent.collect(),
+            sources: sent.chain(sent_by_peers(&done.by_peer)).collect(),
             unpacked: None,
             took: done.took,
             complete: true,
-        })
+        };
+        Ok((fetched, seeder))
     }
 }
 

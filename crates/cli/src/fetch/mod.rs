@@ -1,13 +1,14 @@
 //! `bootwright fetch`: a file from mirrors, every chunk of it verified where a manifest says how.
 //!
 //! 1. [`address`]: what each URL is: the manifest of an image, a plain file, a torrent, a magnet link.
-//! 2. [`image`]: a manifest leads to chunks, and chunks come from every mirror at once.
+//! 2. [`image`]: a manifest leads to chunks, and chunks come from every mirror at once, and from [`peers`].
 //! 3. [`plain`]: any other file, vouched for by a digest: given, or found beside it ([`sums`]).
 //! 4. [`show`]: progress, the line or the JSON of the end; [`done`]: what scripts wait for.
 
 mod address;
 mod done;
 mod image;
+mod peers;
 mod place;
 mod plain;
 mod show;
@@ -16,8 +17,9 @@ mod unpack;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bootwright_fetch::{Client, Error, Timeouts, Trust, dns, explain};
+use bootwright_fetch::{Client, Error, Seeder, Timeouts, Trust, dns, explain};
 use bootwright_image::Digest;
 use clap::Args;
 use url::Url;
@@ -26,10 +28,10 @@ use crate::failure::{Failure, Kind, OrFail as _};
 use address::Address;
 use done::Fetched;
 
-/// Fetch a file, or the root of an image, from mirrors.
+/// Fetch a file, or the root of an image, from mirrors and peers.
 ///
 /// A URL that ends in /image.json is an image's: its root is fetched, in chunks that are each verified before they
-/// are stored, from all mirrors at once. Any other URL is a plain file. It is verified when a digest is given or
+/// are stored, from all mirrors at once and from the machines that fetch it too. Any other URL is a plain file. It is verified when a digest is given or
 /// found beside it: URL.sha256, or SHA256SUMS in its directory. A download that was broken off goes on where it was.
 /// The file appears under its name when it is complete and verified.
 ///
@@ -56,6 +58,12 @@ pub struct Fetch {
     /// The artifact of the image to fetch [default: its root].
     #[arg(long, value_name = "NAME")]
     artifact: Option<String>,
+    /// Take chunks of an image from other machines, and give them what has come.
+    #[arg(long, value_enum, default_value = "on")]
+    peers: Switch,
+    /// Give to other machines for so long after everything is there, and print "complete" before that.
+    #[arg(long, value_name = "SECONDS")]
+    linger: Option<u64>,
     /// Unpack on the way: gzip, xz, Zstandard. Digests are of the file as it is fetched.
     #[arg(long)]
     decompress: bool,
@@ -65,6 +73,12 @@ pub struct Fetch {
     /// Tell what was fetched as one JSON object on a line for each URL.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// What every way of fetching needs.
@@ -86,13 +100,15 @@ impl Fetch {
             let client = Client::new(dns::Resolver::from_system(), &Trust::default(), Timeouts::default());
             let client = client.or_environment()?.with_proxies_of_environment();
             let job = Job { options: &self, client: Arc::new(client) };
+            let mut seeders = Vec::new();
             for address in &addresses {
-                let fetched = job.fetch(address).await?;
+                let (fetched, seeder) = job.fetch(address).await?;
                 show::tell(&fetched, self.json).or_environment()?;
+                seeders.extend(seeder);
             }
-            Ok::<_, Failure>(())
-        })?;
-        done::announce(self.done_file.as_deref()).or_environment()
+            done::announce(self.done_file.as_deref()).or_environment()?;
+            peers::linger(seeders, self.linger.map(Duration::from_secs), self.json).await.or_environment()
+        })
     }
 
     /// Options that make no sense together.
@@ -108,6 +124,9 @@ impl Fetch {
             return refuse("several URLs need a directory with -o, one that exists");
         }
         let image = addresses.iter().all(|address| matches!(address, Address::Image(_)));
+        if self.linger.is_some() && (self.peers == Switch::Off || self.decompress || !image) {
+            return refuse("--linger is for images and peers: there is nothing to give otherwise");
+        }
         if self.artifact.is_some() && !image {
             return refuse("--artifact is for the URL of an image, which ends in /image.json");
         }
@@ -116,10 +135,10 @@ impl Fetch {
 }
 
 impl Job<'_> {
-    async fn fetch(&self, address: &Address) -> Result<Fetched, Failure> {
+    async fn fetch(&self, address: &Address) -> Result<(Fetched, Option<Seeder>), Failure> {
         match address {
             Address::Image(url) => self.image(url).await,
-            Address::Plain(url) => self.plain(url).await,
+            Address::Plain(url) => Ok((self.plain(url).await?, None)),
         }
     }
 }

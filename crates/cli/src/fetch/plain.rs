@@ -106,6 +106,7 @@ impl Job<'_> {
                 source: url.to_string(),
                 kind: SourceKind::Mirror,
                 bytes: stored.saturating_sub(base),
+                refused: 0,
             });
             match result {
                 Ok(done) => {

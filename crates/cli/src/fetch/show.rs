@@ -10,6 +10,7 @@ use super::done::{Fetched, Verified};
 /// Shows how a download goes.
 pub(super) struct Show {
     bar: ProgressBar,
+    message: String,
     terminal: bool,
 }
 
@@ -25,8 +26,9 @@ impl Show {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         let plural = if sources == 1 { "" } else { "s" };
-        bar.set_message(format!("{name} from {sources} source{plural}"));
-        Self { bar, terminal }
+        let message = format!("{name} from {sources} source{plural}");
+        bar.set_message(message.clone());
+        Self { bar, message, terminal }
     }
 
     /// Takes in what a download tells.
@@ -37,6 +39,9 @@ impl Show {
                     self.bar.set_length(progress.total);
                 }
                 self.bar.set_position(progress.stored);
+                if progress.peers > 0 {
+                    self.bar.set_message(format!("{}, {} peers", self.message, progress.peers));
+                }
             }
             Notice::Failed { failure, retry_in } => {
                 let then = match retry_in {

@@ -42,6 +42,12 @@ pub struct Serve {
     /// TCP port of the HTTP server [default: 80].
     #[arg(long, value_name = "N")]
     http_port: Option<u16>,
+    /// Give what is served to BitTorrent peers too [default: on].
+    #[arg(long, value_enum, hide_default_value = true)]
+    peers: Option<Switch>,
+    /// TCP port that peers connect to [default: 6881, or any when that is taken].
+    #[arg(long, value_name = "N")]
+    peer_port: Option<u16>,
     /// Where leases and timelines are kept [default: /var/lib/bootwright, or below ~/.local/state].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -114,6 +120,12 @@ enum Dhcp {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Road {
     Ipxe,
     Tftp,
@@ -158,6 +170,11 @@ impl Serve {
             domain: self.dhcp.domain,
             lease_time: self.dhcp.lease_time,
             http_port: self.http_port,
+            peers: self.peers.map(|switch| match switch {
+                Switch::On => config::Switch::On,
+                Switch::Off => config::Switch::Off,
+            }),
+            peer_port: self.peer_port,
             state: self.state,
             assign: self.boot.assign,
             allow: self.boot.allow,

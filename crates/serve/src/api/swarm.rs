@@ -1,5 +1,6 @@
 //! `/announce` and `/scrape`, the tracker; `/v1/swarms`, who has how much.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct Swarm {
     complete: usize,
     incomplete: usize,
     downloaded: u64,
+    /// Bytes that this server has given to peers.
+    seeded: u64,
     peers: Vec<Peer>,
 }
 
@@ -57,7 +60,9 @@ struct Peer {
 /// Answers `/v1/swarms`.
 pub async fn swarms(State(app): State<Arc<App>>) -> Json<Vec<Swarm>> {
     let mac = |ip: IpAddr| app.recorder.machines().at(ip).map(|mac| mac.to_string());
+    let seeders: HashMap<_, _> = app.swarms.seeders().into_iter().collect();
     let swarm = |glance: crate::tracker::Glance| Swarm {
+        seeded: seeders.get(&glance.file.image).map_or(0, |status| status.uploaded),
         image: glance.file.image,
         info_hash: glance.file.info_hash.to_string(),
         size: glance.file.size,

@@ -28,7 +28,7 @@ fn site(allow: &[&str]) -> Site {
     let rules = Arc::new(Rules::new(images, Vec::new(), allow).unwrap());
     let catalogue = Catalogue::open(vec![directory]).unwrap().0;
     let app = App {
-        swarms: Swarms::new(&catalogue, Vec::new()),
+        swarms: Swarms::new(&catalogue, Vec::new(), None),
         catalogue: Arc::new(catalogue),
         recorder: Arc::new(Recorder::new(Arc::new(Machines::in_memory()), Box::new(|_| {}))),
         scripts: Scripts::new("http://10.0.0.1".into(), rules, Vec::new()),

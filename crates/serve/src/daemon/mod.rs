@@ -28,10 +28,11 @@ use crate::gateway::{Gateway, Peers};
 use crate::images::{Catalogue, Digests, ImageError, OnDigest};
 use crate::interface::{Interface, InterfaceError, choose, list};
 use crate::options::{
-    Assignments, HTTP_PORT, OptionsError, dhcp_mode, no_dhcp, sending, server_url, state_directory,
+    self, Assignments, HTTP_PORT, OptionsError, dhcp_mode, no_dhcp, sending, server_url, state_directory,
 };
 use crate::privileges::{self, Dropped, PrivilegeError};
 use crate::recorder::{Level, Recorder, Tell, chain};
+use crate::seeding::{Offer, Seeding};
 use crate::state::{Machines, STATE_FILES};
 use crate::swarms::Swarms;
 use crate::{dhcp, http, tftp};
@@ -91,6 +92,7 @@ pub struct Ready {
     sockets: bind::Sockets,
     journal: Option<(dhcp::Journal, Leases)>,
     search: Option<dhcp::Search>,
+    offer: Offer,
 }
 
 impl Ready {
@@ -128,6 +130,7 @@ impl Ready {
             Some(gateway) => bind::behind(gateway, port, mode.as_ref())?,
         };
         let peers = gateway.map_or(Peers::Themselves, |_| Peers::Twins(interface.address));
+        let offer = options::offer(options);
         let (machines, journal, notes) = open_state(state, &mode)?;
         let recorder = Arc::new(Recorder::new(Arc::new(machines), tell));
         for (level, note) in notes {
@@ -180,6 +183,7 @@ impl Ready {
             sockets,
             journal,
             search,
+            offer,
         })
     }
 
@@ -188,18 +192,25 @@ impl Ready {
         let cores = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from);
         let threads = cores.clamp(MIN_THREADS, MAX_THREADS);
         let runtime = runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-        runtime.block_on(self.serve())
+        let result = runtime.block_on(self.serve());
+        // A file that is being digested is not waited for.
+        runtime.shutdown_background();
+        result
     }
 
     async fn serve(self) -> Result<(), ServeError> {
         let recorder = self.recorder;
         let rules = Arc::new(self.config.rules.clone());
         let memtest = memtest().into_iter().map(|(firmware, path, _)| (firmware, path.to_owned())).collect();
+        let seeding = Seeding::start(self.config.address.into(), self.offer, &self.url)?;
+        if let Some(seeding) = &seeding {
+            recorder.note(Level::Info, format!("gives to BitTorrent peers at {}", seeding.local()));
+        }
         let app = Arc::new(App {
             catalogue: Arc::clone(&self.catalogue),
             recorder: Arc::clone(&recorder),
             scripts: Scripts::new(self.url.clone(), rules, memtest),
-            swarms: Swarms::new(&self.catalogue, vec![self.config.address.into()]),
+            swarms: Swarms::new(&self.catalogue, vec![self.config.address.into()], seeding),
         });
         let dhcp = match self.sockets.dhcp {
             None => None,
@@ -235,6 +246,7 @@ impl Ready {
         }
         welcome(&recorder, &self.catalogue, &self.url, &self.interface, self.config.sending);
         upkeep::until_stopped(&app, &self.assignments, dhcp.as_ref()).await?;
+        app.swarms.stop().await;
         drop((stop, dhcp, tftp));
         // The task ends by itself, at the latest when its transfers have had their grace.
         let _ = http.await;

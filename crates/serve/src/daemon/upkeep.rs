@@ -32,7 +32,12 @@ pub async fn until_stopped(
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {
                 app.recorder.note(Level::Info, "SIGHUP: reads the images again");
-                reload(app, assignments, dhcp).await;
+                // A large file may have to be digested: that is not waited for at the end.
+                tokio::select! {
+                    () = reload(app, assignments, dhcp) => {}
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                }
             }
             _ = tick.tick() => {
                 let catalogue = Arc::clone(&app.catalogue);
@@ -43,7 +48,11 @@ pub async fn until_stopped(
                     catalogue.changed()
                 };
                 if tokio::task::spawn_blocking(work).await.unwrap_or(false) {
-                    reload(app, assignments, dhcp).await;
+                    tokio::select! {
+                        () = reload(app, assignments, dhcp) => {}
+                        _ = terminate.recv() => return Ok(()),
+                        _ = interrupt.recv() => return Ok(()),
+                    }
                 }
             }
         }

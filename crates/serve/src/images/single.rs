@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bootwright_image::manifest::{Mode, is_plain_name};
-use bootwright_image::{Artifact, ArtifactKind, Digest, Manifest};
+use bootwright_image::{Artifact, ArtifactKind, Digest, Manifest, RootManifest};
 
 use super::digests::Digests;
 use super::entity::{Body, Entity, content_type};
@@ -34,6 +34,9 @@ impl Image {
         let chunks_bytes = chunks.to_bytes().map_err(|error| io(io::Error::other(error)))?;
         let artifact =
             |file: &str, kind, size, digest| Artifact { file: file.to_owned(), kind, size, digest };
+        let listed = Digest::of(&chunks_bytes);
+        let problem = |problem| ImageError::Root { path: path.to_owned(), problem };
+        let chunks = RootManifest::verify(&chunks_bytes, &listed).map_err(problem)?;
         let manifest = Manifest {
             schema: 1,
             name: name.to_owned(),
@@ -44,12 +47,7 @@ impl Image {
             created: modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             artifacts: vec![
                 artifact(name, ArtifactKind::File, chunks.size, chunks.digest),
-                artifact(
-                    CHUNKS,
-                    ArtifactKind::RootManifest,
-                    chunks_bytes.len() as u64,
-                    Digest::of(&chunks_bytes),
-                ),
+                artifact(CHUNKS, ArtifactKind::RootManifest, chunks_bytes.len() as u64, listed),
             ],
         };
         let manifest_bytes = manifest.to_bytes().map_err(|error| io(io::Error::other(error)))?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bootwright_image::torrent::{Info, Metainfo, ROOT_TORRENT};
-use bootwright_image::{ArtifactKind, Digest, MAX_MANIFEST, Manifest, RootManifest};
+use bootwright_image::{ArtifactKind, Digest, MAX_MANIFEST, Manifest, RootManifest, Verified};
 
 use super::entity::{Body, Entity, content_type};
 use super::open::{ImageError, etag};
@@ -21,7 +21,7 @@ pub struct SwarmFile {
     /// What follows `/images/NAME/` in the URL of its torrent.
     pub torrent_name: String,
     /// What it is made of.
-    pub manifest: RootManifest,
+    pub manifest: Verified<RootManifest>,
     /// The same for BitTorrent.
     pub info: Info,
     /// The file, held open.
@@ -35,7 +35,7 @@ impl SwarmFile {
     /// `others` is a torrent that lies beside the file; it must be of this very file.
     pub(super) fn new(
         torrent_name: String,
-        manifest: RootManifest,
+        manifest: Verified<RootManifest>,
         file: Arc<File>,
         others: Option<(&Path, Metainfo)>,
     ) -> Result<Self, ImageError> {
@@ -75,7 +75,7 @@ impl SwarmFile {
             Err(source) => return Err(ImageError::Io { path, source }),
         };
         let others = others.map(|others| (path.as_path(), others));
-        Self::new(ROOT_TORRENT.to_owned(), root.into_inner(), file, others).map(Some)
+        Self::new(ROOT_TORRENT.to_owned(), root, file, others).map(Some)
     }
 
     /// The torrent as this server gives it out: `server` is scheme and authority of its URLs, `image` the
