@@ -5,6 +5,7 @@
 
 mod agent;
 mod dhcp;
+mod erofs;
 mod http;
 mod initrd;
 mod kernel;
@@ -51,6 +52,7 @@ type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("agent", agent::run),
     ("dhcp", dhcp::run),
+    ("erofs", erofs::run),
     ("http", http::run),
     ("initrd", initrd::run),
     ("tftp", tftp::run),

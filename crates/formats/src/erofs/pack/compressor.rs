@@ -10,9 +10,9 @@ use super::{Algorithm, MAX_EXTENT};
 /// that much for every processor.
 pub(in super::super) const ZSTD_WINDOW_LOG: u8 = 19;
 /// How often the size that fits is guessed before the best guess so far is taken.
-const GUESSES: usize = 6;
+const GUESSES: usize = 8;
 /// A cluster is full when less than one part in so many of it is left.
-const NEARLY_FULL: usize = 512;
+const NEARLY_FULL: usize = 2048;
 /// Compressed data is guessed to be a third of what it was, until some of the segment is known.
 const FIRST_GUESS: usize = 3;
 

@@ -1,0 +1,136 @@
+//! EROFS from the tar of a Debian root of about 1 GiB, beside mkfs.erofs 1.8 of Debian 13 with two workers and
+//! sqfstar with two processors: same compressor, same level, same size of physical clusters.
+//!
+//! mkfs.erofs runs as it comes and with the last bytes of files behind their inodes (`-Eztailpacking`), which
+//! is what ours does; the latter with LZ4 only, since with Zstandard it takes a quarter of an hour.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Context, Row, Usage, measure};
+use crate::{Result, debian13, shell};
+
+/// What takes about 1 GiB when installed.
+const PACKAGES: &str = "linux-image-amd64,build-essential,git,vim,python3-numpy,openssh-server,emacs-nox,\
+    default-jre-headless";
+const MEMORY_AIM: u64 = 128 << 20;
+
+/// Our name of a compression, mkfs.erofs's, sqfstar's arguments.
+struct Case {
+    ours: &'static str,
+    erofs: &'static str,
+    squashfs: &'static [&'static str],
+    /// Whether mkfs.erofs also runs with `-Eztailpacking`.
+    tails: bool,
+}
+
+const CASES: &[Case] = &[
+    Case { ours: "lz4", erofs: "lz4hc,12", squashfs: &["-comp", "lz4", "-Xhc"], tails: true },
+    Case {
+        ours: "zstd",
+        erofs: "zstd,level=15",
+        squashfs: &["-comp", "zstd", "-Xcompression-level", "15"],
+        tails: false,
+    },
+];
+
+/// What a writer took and made.
+struct Made {
+    usage: Usage,
+    bytes: u64,
+}
+
+/// Measures time, size and memory.
+pub fn run(context: &Context) -> Result<Vec<Row>> {
+    let tar = root(&context.scratch)?;
+    let programs = debian13::erofs_utils()?;
+    let build = ["build", "--release", "--package", "bootwright-build", "--example", "erofs"];
+    shell::run("build the example erofs", &mut shell::cargo(&build))?;
+    let example = shell::root().join("target/release/examples/erofs");
+    let image = context.scratch.join("image");
+    let mut rows = Vec::new();
+    for case in CASES {
+        let ours = make(&image, Command::new(&example).arg(&tar).arg(&image).arg(case.ours))?;
+        let options: &[&[&str]] = if case.tails { &[&[], &["-Eztailpacking"]] } else { &[&[]] };
+        for options in options {
+            let mut mkfs = Command::new(programs.join("mkfs.erofs"));
+            mkfs.args(["--quiet", "--workers=2", "-C65536", "-z", case.erofs]).args(*options);
+            let peer = make(&image, mkfs.arg("--tar=f").arg(&image).arg(&tar))?;
+            let name = [&["mkfs.erofs"], *options].concat().join(" ");
+            rows.extend([
+                time(case, &name, &ours, &peer, Some(0.9)),
+                size(case, &name, &ours, &peer, Some(1.0)),
+            ]);
+            rows.push(memory(case, &name, &ours, &peer));
+        }
+        let script = r#"image=$1 tar=$2; shift 2; exec sqfstar -quiet -no-progress -processors 2 "$@" "$image" < "$tar""#;
+        let mut squashfs = Command::new("sh");
+        squashfs.args(["-c", script, "sh"]).arg(&image).arg(&tar).args(case.squashfs);
+        let peer = make(&image, &squashfs)?;
+        rows.extend([time(case, "sqfstar", &ours, &peer, None), size(case, "sqfstar", &ours, &peer, None)]);
+    }
+    Ok(rows)
+}
+
+/// Runs a writer that makes `image` from nothing.
+fn make(image: &Path, command: &Command) -> Result<Made> {
+    let failed = |error: std::io::Error| format!("{}: {error}", image.display());
+    if image.exists() {
+        fs::remove_file(image).map_err(failed)?;
+    }
+    let usage = measure(command)?;
+    Ok(Made { usage, bytes: fs::metadata(image).map_err(failed)?.len() })
+}
+
+fn row(case: &Case, what: &str, (ours, peer): (String, String), ratio: f64, aim: Option<f64>) -> Row {
+    Row {
+        what: format!("EROFS with {}: {what}", case.erofs),
+        ours,
+        peer,
+        ratio,
+        aim: match aim {
+            Some(0.9) => "≤ 0.9",
+            Some(_) => "≤ 1.0",
+            None => "none",
+        },
+        met: aim.is_none_or(|aim| ratio <= aim),
+    }
+}
+
+fn time(case: &Case, name: &str, ours: &Made, peer: &Made, aim: Option<f64>) -> Row {
+    let seconds = |made: &Made| made.usage.wall.as_secs_f64();
+    let texts = (format!("{:.1} s", seconds(ours)), format!("{name}: {:.1} s", seconds(peer)));
+    row(case, "time", texts, seconds(ours) / seconds(peer), aim)
+}
+
+fn size(case: &Case, name: &str, ours: &Made, peer: &Made, aim: Option<f64>) -> Row {
+    let megabytes = |made: &Made| made.bytes as f64 / 1e6;
+    let texts = (format!("{:.1} MB", megabytes(ours)), format!("{name}: {:.1} MB", megabytes(peer)));
+    row(case, "size", texts, megabytes(ours) / megabytes(peer), aim)
+}
+
+fn memory(case: &Case, name: &str, ours: &Made, peer: &Made) -> Row {
+    let mebibytes = |made: &Made| made.usage.peak as f64 / f64::from(1 << 20);
+    let texts = (format!("{:.0} MiB", mebibytes(ours)), format!("{name}: {:.0} MiB", mebibytes(peer)));
+    let ratio = mebibytes(ours) / mebibytes(peer);
+    Row {
+        aim: "≤ 128 MiB",
+        met: ours.usage.peak <= MEMORY_AIM,
+        ..row(case, "peak memory", texts, ratio, None)
+    }
+}
+
+/// A Debian 13 root as a tar, kept between runs.
+fn root(scratch: &Path) -> Result<PathBuf> {
+    let tar = scratch.join("root.tar");
+    if tar.is_file() {
+        return Ok(tar);
+    }
+    let new = scratch.join("new.tar");
+    let mut install = Command::new("mmdebstrap");
+    install.args(["--quiet", "--variant=apt", "--format=tar", &format!("--include={PACKAGES}"), "trixie"]);
+    shell::run("install a Debian root of 1 GiB", install.arg(&new).env("INITRD", "No"))?;
+    fs::rename(&new, &tar).map_err(|error| format!("{}: {error}", tar.display()))?;
+    Ok(tar)
+}
