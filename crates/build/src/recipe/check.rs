@@ -71,6 +71,7 @@ impl Checker {
                 raw::Format::Squashfs => RootFormat::Squashfs,
                 raw::Format::Erofs => RootFormat::Erofs,
             },
+            order: self.order(raw.format, raw.order),
             compression: self.compression(raw.format, raw.compression),
             verity: if raw.verity { Integrity::Verity } else { Integrity::None },
             exclude: raw.root.get_ref().exclude.iter().map(|glob| Glob::new(glob.get_ref())).collect(),
@@ -99,6 +100,12 @@ impl Checker {
             },
             name: raw.name.into_inner(),
         }
+    }
+
+    fn order(&mut self, format: raw::Format, order: Option<Text>) -> Option<PathBuf> {
+        let erofs = matches!(format, raw::Format::Erofs);
+        self.belongs(erofs, order.as_ref(), "order is for the format erofs");
+        order.map(|order| self.directory.join(order.into_inner()))
     }
 
     fn compression(

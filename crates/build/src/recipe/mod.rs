@@ -43,6 +43,8 @@ pub struct Recipe {
     pub compression: Option<Compression>,
     /// URLs of directories that hold copies of the image's files, each with a slash at its end.
     pub mirrors: Vec<String>,
+    /// A list of files whose data comes first.
+    pub order: Option<PathBuf>,
     /// Whether the root carries its digests.
     pub verity: Integrity,
     /// Where the root comes from.

@@ -28,6 +28,8 @@ pub(super) struct Recipe {
     /// Where machines find the image: the URL of its `image.json`, or of its directory with a `/` behind.
     /// Default: they ask by DHCP.
     pub url: Option<Text>,
+    /// `erofs`: a text file of paths, one a line, whose data comes first in the image, in that order.
+    pub order: Option<Text>,
     /// Whether a dm-verity tree follows the root, in the same file.
     #[serde(default)]
     pub verity: bool,

@@ -65,6 +65,7 @@ fn every_fault_is_told_with_its_line() {
             6,
             "did you mean bootwright.image?",
         ),
+        (format!("name = 'a'\norder = 'trace'\n{root}"), 2, "order is for the format erofs"),
         (format!("name = 'a'\nformat = 'erofs'\ncompression = 'xz'\n{root}"), 3, "not with xz"),
         (format!("name = 'a'\non_failure = 'explode'\n{root}"), 2, "unknown action"),
         (format!("name = 'a'\nurl = 'http://s/images/a'\n{root}"), 2, "ends with image.json"),

@@ -38,7 +38,7 @@ pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
     let failed = |source: io::Error| RootError::Output { path: to.to_owned(), source };
     let file = File::create(to).map_err(failed)?;
     let mut writer = Writer::new(BufWriter::with_capacity(BUFFER, file), options)?;
-    tree.write_erofs(&mut writer, fed)?;
+    tree.write_erofs(&mut writer, order.first, fed)?;
     let (out, written) = writer.finish()?;
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     file.write_all_at(&written.first_block, 0).map_err(failed)

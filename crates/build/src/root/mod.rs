@@ -16,7 +16,7 @@ pub use losses::{Loss, losses};
 
 use crate::recipe::Compression;
 use crate::tool::ToolError;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 
 /// Why the root cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,7 @@ pub struct RootWriter {
     format: RootFormat,
     compression: Compression,
     version: String,
+    first: Vec<TreePath>,
 }
 
 impl RootWriter {
@@ -57,18 +58,24 @@ impl RootWriter {
             RootFormat::Erofs => format!("{} {:?}", erofs::GENERATION, erofs::compression(compression)?),
             RootFormat::Ext4 | RootFormat::Opaque => return Err(RootError::Format(format.name())),
         };
-        Ok(Self { format, compression, version })
+        Ok(Self { format, compression, version, first: Vec::new() })
+    }
+
+    /// Puts the data of these files first, in this order. squashfs lies as sqfstar wants it.
+    pub fn with_first(self, first: Vec<TreePath>) -> Self {
+        Self { first, ..self }
     }
 
     /// Everything but the tree that decides which bytes come out.
     pub fn inputs(&self) -> String {
-        format!("{} {:?} {}", self.format.name(), self.compression, self.version)
+        let Self { format, compression, version, first } = self;
+        format!("{} {compression:?} {version} {first:?}", format.name())
     }
 
     /// Writes `tree` to the new file `to`. `epoch` dates the file system itself; `fed` hears how many
     /// bytes the writer has taken.
     pub fn write(&self, tree: &Tree, to: &Path, epoch: u64, fed: &dyn Fn(u64)) -> Result<(), RootError> {
-        let order = Order { tree, to, compression: self.compression, epoch, fed };
+        let order = Order { tree, to, compression: self.compression, first: &self.first, epoch, fed };
         match self.format {
             RootFormat::Squashfs => squashfs::write(&order),
             RootFormat::Erofs => erofs::write(&order),
@@ -89,6 +96,7 @@ struct Order<'a> {
     tree: &'a Tree,
     to: &'a Path,
     compression: Compression,
+    first: &'a [TreePath],
     epoch: u64,
     fed: &'a dyn Fn(u64),
 }

@@ -17,7 +17,7 @@ pub(super) fn version() -> Result<String, RootError> {
 }
 
 pub(super) fn write(order: &Order<'_>) -> Result<(), RootError> {
-    let Order { tree, to, compression, epoch, fed } = *order;
+    let Order { tree, to, compression, epoch, fed, .. } = *order;
     let name = match compression {
         Compression::Zstd => "zstd",
         Compression::Xz => "xz",

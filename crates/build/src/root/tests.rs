@@ -173,3 +173,29 @@ fn erofs_is_not_written_with_xz() {
     let error = RootWriter::new(RootFormat::Erofs, Compression::Xz).unwrap_err().to_string();
     assert_eq!(error, "a root cannot be written as EROFS with xz: zstd, gzip and lz4 are written");
 }
+
+#[test]
+fn files_that_are_named_come_first_in_an_erofs() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("root.img");
+    let mut tree = sample();
+    for name in ["/a", "/b", "/c"] {
+        // Bytes that no compressor makes smaller: each file is where it is looked for.
+        let mut bytes = vec![0; 100_000];
+        fastrand::Rng::with_seed(name.as_bytes()[1].into()).fill(&mut bytes);
+        tree.put(&path(name), inode(Kind::File(Content::bytes(bytes)), 0o644, 0)).unwrap();
+    }
+    let position = |first: &[&str], name: &str| {
+        let first = first.iter().map(|name| path(name)).collect();
+        let writer = RootWriter::new(RootFormat::Erofs, Compression::Lz4).unwrap().with_first(first);
+        writer.write(&tree, &image, EPOCH, &|_| ()).unwrap();
+        let bytes = std::fs::read(&image).unwrap();
+        let Kind::File(content) = &tree.get(&path(name)).unwrap().kind else { panic!("no file") };
+        let content = content.read(1 << 20).unwrap();
+        bytes.chunks(4096).position(|block| *block == content[..4096]).unwrap()
+    };
+    assert_eq!(position(&["/missing", "/c", "/b", "/c"], "/c"), 1);
+    // Behind 24 whole blocks; the rest of /c lies behind its inode.
+    assert_eq!(position(&["/c", "/b"], "/b"), 25);
+    assert_eq!(position(&[], "/a"), 1);
+}

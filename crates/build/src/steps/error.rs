@@ -12,7 +12,7 @@ use crate::source::archive::ArchiveError;
 use crate::source::debian::DebianError;
 use crate::source::oci::OciError;
 use crate::tool::ToolError;
-use crate::tree::{DirectoryError, EditError, FromTarError};
+use crate::tree::{DirectoryError, EditError, FromTarError, PathError};
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +86,17 @@ pub enum BuildError {
     /// The script.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// The list of files that come first.
+    #[error("{path}, line {line}, is no path")]
+    Order {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Why.
+        #[source]
+        source: PathError,
+    },
     /// Writing the root.
     #[error("writing the root failed")]
     Root(#[from] RootError),
@@ -124,7 +135,7 @@ impl BuildError {
     /// Whose fault it is.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Name(_) | Self::Occupied { .. } => Cause::Recipe,
+            Self::Name(_) | Self::Occupied { .. } | Self::Order { .. } => Cause::Recipe,
             Self::Change(ChangeError::Host { .. }) => Cause::Environment,
             Self::Change(_) | Self::Edit(_) => Cause::Recipe,
             Self::Oci(OciError::Choice { .. }) => Cause::Recipe,

@@ -13,7 +13,7 @@ use crate::cache::Key;
 use crate::kernel::{Kernel, needs};
 use crate::recipe::{Compression, Integrity};
 use crate::root::{RootWriter, losses};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 
 /// Version of what this step does: counts up when the same tree shall give another root.
 const GENERATION: &str = "1";
@@ -48,7 +48,7 @@ impl Job<'_> {
         let compression = self.choose_compression(kernel, format)?;
         let began =
             self.log.begin(Step::Root, &format!("{} with {compression:?}", format.name()).to_lowercase());
-        let writer = RootWriter::new(format, compression)?;
+        let writer = RootWriter::new(format, compression)?.with_first(self.first_files()?);
         for loss in losses(tree, format) {
             self.log.warn(format!("not kept in {}: {loss}", format.name()));
         }
@@ -80,6 +80,20 @@ impl Job<'_> {
             format!("{} with {compression:?}, {} chunks", format.name(), root.manifest.chunks.sha256.len());
         self.log.end(Step::Root, began, outcome, detail.to_lowercase(), Some(root.manifest.size));
         Ok(root)
+    }
+
+    /// The recipe's list of files whose data comes first.
+    fn first_files(&self) -> Result<Vec<TreePath>, BuildError> {
+        let Some(path) = &self.recipe.order else { return Ok(Vec::new()) };
+        let text = std::fs::read(path).map_err(at(path))?;
+        let mut first = Vec::new();
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if !line.is_empty() && !line.starts_with(b"#") {
+                let wrong = |source| BuildError::Order { path: path.clone(), line: number + 1, source };
+                first.push(TreePath::parse(line).map_err(wrong)?);
+            }
+        }
+        Ok(first)
     }
 
     fn choose_compression(&mut self, kernel: &Kernel, format: RootFormat) -> Result<Compression, BuildError> {

@@ -1,18 +1,25 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 
 use bootwright_formats::erofs::{
     Error, InodeId as OnDisk, Kind as ErofsKind, Metadata as ErofsMetadata, Writer,
 };
 
-use super::{Inode, InodeId, Kind, Tree};
+use super::{Inode, InodeId, Kind, Tree, TreePath};
 
 impl Tree {
-    /// Adds everything to an EROFS image, sorted by path. `fed` hears how many bytes of files it has taken.
-    pub fn write_erofs(&self, writer: &mut Writer<impl Write>, fed: &dyn Fn(u64)) -> Result<(), Error> {
+    /// Adds everything to an EROFS image. The data of the files in `first` comes first, in that order, then
+    /// that of the others, sorted by path; names that are not there are passed over. `fed` hears how many
+    /// bytes of files it has taken.
+    pub fn write_erofs(
+        &self,
+        writer: &mut Writer<impl Write>,
+        first: &[TreePath],
+        fed: &dyn Fn(u64),
+    ) -> Result<(), Error> {
         let mut written: HashMap<InodeId, OnDisk> = HashMap::new();
         let mut bytes = 0;
-        for (path, id) in &self.names {
+        for (path, id) in self.sequence(first) {
             let Some(Inode { metadata, kind }) = self.inodes.get(id.0) else { continue };
             if let Some(first) = written.get(id) {
                 writer.link(path.as_bytes(), *first)?;
@@ -44,6 +51,18 @@ impl Tree {
             written.insert(*id, inode?);
         }
         Ok(())
+    }
+}
+
+impl Tree {
+    /// Every name once: the directories, what is to come first, the rest.
+    fn sequence<'a>(&'a self, first: &'a [TreePath]) -> impl Iterator<Item = (&'a TreePath, &'a InodeId)> {
+        let is_directory =
+            |id: &InodeId| self.inodes.get(id.0).is_some_and(|inode| matches!(inode.kind, Kind::Directory));
+        let directories = self.names.iter().filter(move |(_, id)| is_directory(id));
+        let named = first.iter().filter_map(|path| self.names.get_key_value(path));
+        let mut seen = HashSet::new();
+        directories.chain(named).chain(&self.names).filter(move |(path, _)| seen.insert(*path))
     }
 }
 
