@@ -138,6 +138,24 @@ fn the_same_disk_gives_the_same_bytes_and_another_name_another_disk() {
 }
 
 #[test]
+fn an_appliance_has_the_machine_that_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    disk(directory);
+    convert(directory, &["disk.raw", "worker.ova", "--cpus", "5", "--memory", "777", "--bios"]).success();
+    run(directory, "tar", &["-xf", "worker.ova"]);
+    run(directory, "qemu-img", &["compare", "-f", "raw", "-F", "vmdk", "disk.raw", "worker-disk1.vmdk"]);
+    let descriptor = std::fs::read_to_string(directory.join("worker.ovf")).unwrap();
+    for (wanted, there) in [("5 processors", true), ("777 MiB", true), ("\"efi\"", false)] {
+        assert_eq!(descriptor.contains(wanted), there, "{wanted}");
+    }
+    convert(directory, &["disk.raw", "worker.tar.gz"]).success();
+    run(directory, "sh", &["-c", "mkdir gce && tar -C gce -xzf worker.tar.gz"]);
+    run(directory, "cmp", &["-n", "20971520", "disk.raw", "gce/disk.raw"]);
+    convert(directory, &["disk.raw", "worker.box", "--to", "vagrant-libvirt"]).success();
+}
+
+#[test]
 fn wrong_usage_is_told_from_a_missing_file() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();

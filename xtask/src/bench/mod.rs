@@ -4,6 +4,7 @@
 //! figures taken in the same run, never an absolute time alone.
 
 mod agent;
+mod convert;
 mod dhcp;
 mod erofs;
 mod http;
@@ -51,6 +52,7 @@ type Benchmark = fn(&Context) -> Result<Vec<Row>>;
 /// Name and function of every benchmark.
 const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("agent", agent::run),
+    ("convert", convert::run),
     ("dhcp", dhcp::run),
     ("erofs", erofs::run),
     ("http", http::run),

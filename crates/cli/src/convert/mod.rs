@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bootwright_formats::ReadAt;
 use bootwright_formats::compression::Compression;
+use bootwright_formats::disk::container::{Firmware, Machine};
 use bootwright_formats::disk::{Format, Options};
 use bootwright_image::Digest;
 use clap::Args;
@@ -49,6 +50,15 @@ pub struct Convert {
     /// Where something cannot be read, put zeros, tell the places, and go on. Exit status 1 if there were any.
     #[arg(long)]
     ignore_errors: bool,
+    /// Processors of the machine in an OVA or Vagrant box.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    cpus: u32,
+    /// MiB of memory of that machine.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: u32,
+    /// That machine starts by BIOS, not UEFI.
+    #[arg(long)]
+    bios: bool,
     /// Tell what was done in JSON.
     #[arg(long)]
     json: bool,
@@ -127,14 +137,28 @@ impl Convert {
         if let Some(threads) = self.threads {
             options.threads = threads.get();
         }
+        let machine = self.machine();
         let progress = Progress::new(disk.size(), "converting");
         atomically(&self.output, |file| {
-            let parameters = Parameters { options: &options, watch: &progress, compress: self.compress };
+            let parameters = Parameters {
+                options: &options,
+                watch: &progress,
+                compress: self.compress,
+                machine: &machine,
+            };
             let written = target.write(disk, file, &self.output, &parameters);
             let what = format!("{} to {}", self.input.display(), self.output.display());
             written.map_err(|error| fault(&what, &error))
         })?;
         Ok(progress.finish())
+    }
+
+    /// Named as OUT is.
+    fn machine(&self) -> Machine {
+        let name = self.output.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let firmware = if self.bios { Firmware::Bios } else { Firmware::Efi };
+        let named = Machine::new(&name.unwrap_or_default());
+        Machine { processors: self.cpus, memory: self.memory, firmware, ..named }
     }
 
     fn tell(&self, done: &Done) {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use bootwright_formats::ReadAt;
+use bootwright_formats::disk::container::{Machine, gce, ova, vagrant};
 use bootwright_formats::disk::qcow2::{self, CompressionType};
 use bootwright_formats::disk::vdi::ImageType;
 use bootwright_formats::disk::{Options, Watch, raw, vdi, vhd, vhdx, vmdk};
@@ -35,6 +36,14 @@ pub enum Target {
     Vdi,
     /// Static.
     VdiStatic,
+    /// ESXi, VirtualBox: OVF, manifest and a compressed VMDK in one file.
+    Ova,
+    /// A Vagrant box for libvirt.
+    VagrantLibvirt,
+    /// A Vagrant box for VirtualBox.
+    VagrantVirtualbox,
+    /// Google Compute Engine: a sparse disk.raw in tar and gzip.
+    Gce,
 }
 
 /// How clusters of a qcow2 are compressed.
@@ -49,6 +58,9 @@ pub enum Compress {
 impl Target {
     /// By the file's extension.
     pub fn by_extension(path: &Path) -> Option<Self> {
+        if path.to_string_lossy().ends_with(".tar.gz") {
+            return Some(Self::Gce);
+        }
         Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "raw" | "img" | "bin" | "dd" => Self::Raw,
             "qcow2" => Self::Qcow2,
@@ -56,6 +68,7 @@ impl Target {
             "vhd" | "vpc" => Self::Vhd,
             "vhdx" => Self::Vhdx,
             "vdi" => Self::Vdi,
+            "ova" => Self::Ova,
             _ => return None,
         })
     }
@@ -73,7 +86,7 @@ impl Target {
         path: &Path,
         parameters: &Parameters<'_>,
     ) -> io::Result<()> {
-        let Parameters { options, watch, compress } = *parameters;
+        let Parameters { options, watch, compress, machine } = *parameters;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let description = vmdk::Description::new(name);
         let compression = compress.map(|compress| match compress {
@@ -92,6 +105,14 @@ impl Target {
             Self::VhdxFixed => vhdx::write(disk, to, vhdx::Kind::Fixed, options, watch),
             Self::Vdi => vdi::write(disk, to, ImageType::Dynamic, options, watch),
             Self::VdiStatic => vdi::write(disk, to, ImageType::Static, options, watch),
+            Self::Ova => ova::write(disk, to, machine, options, watch),
+            Self::VagrantLibvirt => {
+                vagrant::write(disk, to, vagrant::Provider::Libvirt, machine, (options, watch))
+            }
+            Self::VagrantVirtualbox => {
+                vagrant::write(disk, to, vagrant::Provider::VirtualBox, machine, (options, watch))
+            }
+            Self::Gce => gce::write(disk, to, options, watch),
         }
     }
 }
@@ -105,4 +126,6 @@ pub struct Parameters<'a> {
     pub watch: &'a dyn Watch,
     /// For qcow2.
     pub compress: Option<Compress>,
+    /// For OVA and Vagrant.
+    pub machine: &'a Machine,
 }

@@ -14,6 +14,7 @@
 //!   [`vmdk::Vmdk`], [`vhd::Vhd`], [`vhdx::Vhdx`], [`vdi::Vdi`].
 //! * `write` in each format's module: takes a [`ReadAt`](crate::ReadAt) and writes it in one pass. [`Blocks`] is what they
 //!   share: holes are skipped, zeros found, clusters compressed on all cores.
+//! * [`container`]: archives that hold a disk and describe its machine: OVA, Vagrant, GCE.
 //! * [`Files`]: how the other files are reached; nothing here opens one by itself.
 //!
 //! A reader keeps no table as large as a header says: tables are read in pieces when they are needed, and
@@ -22,6 +23,7 @@
 
 mod blocks;
 mod chain;
+pub mod container;
 mod error;
 mod field;
 mod format;

@@ -114,7 +114,8 @@ pub struct Directory;
 
 impl Files for Directory {
     fn open(&self, from: &str, name: &str) -> io::Result<Source> {
-        open_file(&Path::new(from).parent().unwrap().join(name))
+        // Windows writes its own separators.
+        open_file(&Path::new(from).parent().unwrap().join(name.replace('\\', "/")))
     }
 }
 
