@@ -6,13 +6,14 @@
 use std::io;
 use std::sync::Arc;
 
-use bootwright_formats::Window;
+use bootwright_formats::{ReadAt as _, Window};
+use sha2::{Digest as _, Sha256};
 
 use crate::bytes::{printable, read};
 use crate::files::{Entry, Files};
 use crate::node::{Node, Severity};
 use crate::recognise::{Found, Inner, Look};
-use crate::source::{Source, Stream};
+use crate::source::{Source, Stream, each_piece};
 
 /// The most members that are indexed without `deep`: each costs a read.
 const MAX_MEMBERS: usize = 64;
@@ -43,7 +44,7 @@ pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<F
     }
     let files = TarFiles { source: Arc::clone(source), members };
     if let Some(descriptor) = files.members.first().filter(|member| member.path.ends_with(".ovf")) {
-        ova(&mut node, &files, descriptor)?;
+        ova(&mut node, &files, descriptor, look)?;
     } else {
         known(&mut node, &files);
     }
@@ -99,7 +100,7 @@ fn known(node: &mut Node, files: &TarFiles) {
 }
 
 /// What the descriptor says: the name, the disks and whether they are there.
-fn ova(node: &mut Node, files: &TarFiles, descriptor: &Member) -> io::Result<()> {
+fn ova(node: &mut Node, files: &TarFiles, descriptor: &Member, look: &Look<'_>) -> io::Result<()> {
     node.kind = "ova";
     node.what = "virtual appliance (OVA)".to_owned();
     let text = read(&files.source, descriptor.offset, descriptor.size.min(MAX_DESCRIPTOR) as usize)?;
@@ -117,9 +118,35 @@ fn ova(node: &mut Node, files: &TarFiles, descriptor: &Member) -> io::Result<()>
     }
     node.list("disks", references);
     node.text("firmware", if text.contains("\"efi\"") { "UEFI" } else { "" });
-    if !files.members.iter().any(|member| member.path.ends_with(".mf")) {
+    let manifest = files.members.iter().find(|member| member.path.ends_with(".mf"));
+    if let Some(manifest) = manifest {
+        if look.deep {
+            compare(node, files, manifest)?;
+        }
+    } else {
         let what = "it has no manifest (.mf): nobody can tell whether it is whole";
         node.problem(Severity::Note, None, what, "");
+    }
+    Ok(())
+}
+
+/// Compares members with the manifest's lines: `SHA256(disk.vmdk)= 0123…`. Other digests are passed over.
+fn compare(node: &mut Node, files: &TarFiles, manifest: &Member) -> io::Result<()> {
+    let text = read(&files.source, manifest.offset, manifest.size.min(MAX_DESCRIPTOR) as usize)?;
+    let text = String::from_utf8_lossy(&text.0).into_owned();
+    for (name, told) in text.lines().filter_map(|line| line.strip_prefix("SHA256(")?.split_once(")=")) {
+        let Some(content) = files.open(name.trim())? else {
+            let what = format!("its manifest names {}, which is not in it", printable(name.as_bytes()));
+            node.problem(Severity::Error, manifest.offset, what, "export it again");
+            continue;
+        };
+        let mut digest = Sha256::new();
+        each_piece(&content, 0..content.size(), |bytes| digest.update(bytes))?;
+        let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if !told.trim().eq_ignore_ascii_case(&found) {
+            let what = format!("{} does not match its digest in the manifest", printable(name.as_bytes()));
+            node.problem(Severity::Error, manifest.offset, what, "copy or export it again");
+        }
     }
     Ok(())
 }

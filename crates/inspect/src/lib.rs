@@ -26,6 +26,7 @@ mod config;
 mod disk;
 mod files;
 mod filesystem;
+mod firmware;
 mod initrd;
 mod kernel;
 mod node;

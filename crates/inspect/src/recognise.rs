@@ -10,7 +10,8 @@ use crate::filesystem::{fat, iso};
 use crate::node::Node;
 use crate::source::Source;
 use crate::{
-    android, archive, config, disk, initrd, kernel, ours, partitions, pe, superblock, torrent, uboot, wim,
+    android, archive, config, disk, firmware, initrd, kernel, ours, partitions, pe, superblock, torrent,
+    uboot, wim,
 };
 
 /// What a recogniser found.
@@ -87,6 +88,7 @@ const RECOGNISERS: &[Recogniser] = &[
     uboot::recognise,
     android::recognise,
     wim::recognise,
+    firmware::recognise,
     disk::recognise,
     iso::recognise,
     partitions::gpt,

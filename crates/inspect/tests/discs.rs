@@ -89,6 +89,18 @@ fn an_appliance_names_a_disk_that_is_not_in_it() {
         ["vmdk", "text"],
         "{node:?}"
     );
+    run(
+        directory,
+        "sh",
+        &["-c", "openssl dgst -sha256 worker.ovf disk.vmdk | sed 's/^SHA2-256/SHA256/' > worker.mf"],
+    );
+    let members = ["worker.ovf", "worker.mf", "disk.vmdk"];
+    run(directory, "tar", &[&["--format=ustar", "-cf", "whole.ova"], &members[..]].concat());
+    assert!(look(directory, "whole.ova", Depth::Deep).problems.is_empty());
+    std::fs::write(directory.join("disk.vmdk"), "another").unwrap();
+    run(directory, "tar", &[&["--format=ustar", "-cf", "whole.ova"], &members[..]].concat());
+    let problems = look(directory, "whole.ova", Depth::Deep).problems;
+    assert_eq!(problems[0].what, "disk.vmdk does not match its digest in the manifest");
     run(directory, "tar", &["--format=ustar", "-cf", "bad.ova", "worker.ovf"]);
     let problems = look(directory, "bad.ova", Depth::Headers).problems;
     assert_eq!(problems[0].what, "its descriptor names disk.vmdk, which is not in it");

@@ -60,11 +60,32 @@ fn a_uki_whose_parts_do_not_fit_says_which() {
     assert_eq!(initrd.facts.get("modules"), Some(&Value::Number(1)));
     assert_eq!(initrd.facts.get("drivers for a root"), Some(&Value::List(vec!["ext4".into(), "xfs".into()])));
 
+    let mut other = uki::kernel("6.1.0-test");
+    other[0x236] = 0;
+    std::fs::write(directory.join("kernel"), other).unwrap();
+    uki::build(directory, "other.efi", "6.1.0-test", "quiet");
+    let told = problems(directory, "other.efi");
+    assert!(told[0].contains("the stub is for x86_64, the kernel for i386"), "{told:?}");
+    assert!(told[1].contains("the initrd's programs are for x86_64, the kernel for i386"), "{told:?}");
+
     std::fs::write(directory.join("kernel"), uki::kernel("5.8.0-test")).unwrap();
     uki::build(directory, "old.efi", "6.1.0-test", "quiet");
     let told = problems(directory, "old.efi");
     let all = ["cannot unpack the initrd: zstd came with Linux 5.9", "none loads", ".uname says 6.1.0-test"];
     assert!(all.iter().all(|part| told.iter().any(|what| what.contains(part))), "{told:?}");
+}
+
+#[test]
+fn firmware_and_programs_of_the_system_are_named() {
+    let place = |path: &str| {
+        (Path::new(path).parent().unwrap().to_owned(), path.rsplit('/').next().unwrap().to_owned())
+    };
+    let named =
+        [("/usr/share/OVMF/OVMF_CODE.fd", "firmware-volume"), ("/bin/true", "elf"), (uki::STUB, "pe")];
+    for (path, kind) in named {
+        let (directory, name) = place(path);
+        assert_eq!(look(&directory, &name, Depth::Headers).kind, kind, "{path}");
+    }
 }
 
 #[test]

@@ -108,6 +108,38 @@ fn encryption_and_integrity_are_told_as_cryptsetup_made_them() {
     assert_eq!((problem.severity, problem.offset), (Severity::Warning, Some(16384)));
 }
 
+#[test]
+fn a_superblock_that_was_changed_does_not_match_its_checksum() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::create_dir(directory.join("tree")).unwrap();
+    std::fs::write(directory.join("key"), "secret").unwrap();
+    let fast = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file", "key", "luks"];
+    let luks = [&["luksFormat", "-q", "--type", "luks2"], &fast[..]].concat();
+    // A byte of the label or UUID of each.
+    let made: [(&str, u64, &str, Vec<&str>, usize); 5] = [
+        ("ext4", 16, "mkfs.ext4", vec!["-q", "-O", "metadata_csum", "ext4"], 1024 + 0x78),
+        ("xfs", 320, "mkfs.xfs", vec!["-q", "xfs"], 108),
+        ("btrfs", 128, "mkfs.btrfs", vec!["-q", "btrfs"], 0x1_012b),
+        ("erofs", 0, "mkfs.erofs", vec!["-U", UUID, "erofs", "tree"], 1024 + 48),
+        ("luks", 32, "cryptsetup", luks, 24),
+    ];
+    for (name, mib, program, arguments, byte) in made {
+        blank(directory, name, mib);
+        run(directory, program, &arguments);
+        assert!(look(directory, name, Depth::Headers).problems.is_empty(), "{name}");
+        let path = directory.join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[byte] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let problems = look(directory, name, Depth::Headers).problems;
+        assert!(
+            problems.iter().any(|problem| problem.what.contains("damaged: its checksum")),
+            "{name}: {problems:?}"
+        );
+    }
+}
+
 /// A physical volume as `lvm2` lays it out; blkid checks its checksum.
 #[test]
 fn a_volume_of_lvm_is_named_as_blkid_names_it() {

@@ -10,6 +10,9 @@ use bootwright_inspect::{AddressError, Cache, Files, HostDirectory, Source, open
 
 use crate::failure::{Failure, Kind};
 
+/// The manifest in an image's directory.
+const MANIFEST: &str = "image.json";
+
 /// A file, or something inside of one.
 pub struct Place {
     /// Its bytes.
@@ -24,11 +27,15 @@ pub struct Place {
 impl Place {
     /// Opens the file and follows the address.
     pub fn open(argument: &str) -> Result<Self, Failure> {
-        let (file, address) = split(argument);
+        let (mut file, address) = split(argument);
+        // The directory of an image stands for its manifest.
+        if address.is_empty() && file.join(MANIFEST).is_file() {
+            file.push(MANIFEST);
+        }
         let failed = |error: io::Error| cannot_read(&file, &error);
         let handle = File::open(&file).map_err(failed)?;
         if handle.metadata().map_err(failed)?.is_dir() {
-            let text = format!("{} is a directory: name a file in it, as image.json", file.display());
+            let text = format!("{} is a directory: name a file in it", file.display());
             return Err(Failure::message(Kind::Usage, text));
         }
         let bytes = FileBytes::new(handle).map_err(failed)?;

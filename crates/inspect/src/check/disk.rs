@@ -1,6 +1,7 @@
 //! Partitions and what is in them; the root that a command line names.
 
 use crate::initrd::DRIVERS;
+use crate::kernel::BUILT_IN;
 use crate::node::{Firmware, Node, Severity, Value};
 
 /// What a partition table calls the EFI system partition.
@@ -11,11 +12,17 @@ pub(super) fn partitions(node: &mut Node) {
         if child.kind != "fat" {
             let what = "an EFI system partition that is not FAT: firmware does not read it";
             child.problem(Severity::Error, 0, what, "make a FAT file system in it");
-        } else if !child.boots.iter().any(|boot| boot.firmware == Firmware::Uefi) {
+        } else if !child.boots.iter().any(|boot| boot.firmware == Firmware::Uefi) && !has_default(child) {
             let what = "no \\EFI\\BOOT\\BOOT<ARCH>.EFI: it boots only where firmware has an entry of its own";
             child.problem(Severity::Warning, None, what, "copy the boot loader there, too");
         }
     }
+}
+
+/// Whether the default path is there, be it broken.
+fn has_default(esp: &Node) -> bool {
+    let names = esp.children.iter().filter_map(|child| child.name.as_ref());
+    names.map(|name| name.to_ascii_lowercase()).any(|name| name.starts_with("efi/boot/boot"))
 }
 
 /// Follows `root=` of each command line to a file system of the same tree, and looks whether the initrd beside
@@ -68,6 +75,12 @@ fn lines(node: &mut Node, systems: &[System]) {
     };
     let Some(Value::List(drivers)) = initrd.facts.get(DRIVERS) else { return };
     let name = if matches!(system.kind, "ext2" | "ext3") { "ext4" } else { system.kind };
+    let kernel = node.children.iter().find(|child| child.name.as_deref() == Some(".linux"));
+    if let Some(Value::List(built_in)) = kernel.and_then(|kernel| kernel.facts.get(BUILT_IN))
+        && built_in.iter().any(|driver| driver == name)
+    {
+        return;
+    }
     if is_root(system.kind) && !drivers.iter().any(|driver| driver == name) {
         let sure = initrd.facts.get("knows what is built in") == Some(&Value::Flag(true));
         let severity = if sure { Severity::Error } else { Severity::Warning };

@@ -1,7 +1,7 @@
 //! Kernel, initrd and stub of one UKI.
 
 use crate::initrd::{COMPRESSION, MODULES_FOR};
-use crate::kernel::{UNPACKS, too_old_for};
+use crate::kernel::{CONFIGURATION, UNPACKS, too_old_for};
 use crate::node::{Node, Severity, Value};
 
 pub(super) fn uki(node: &mut Node) {
@@ -52,6 +52,9 @@ fn release(uki: &Node, kernel: &Node, faults: &mut Vec<Fault>) {
 fn compression(kernel: &Node, initrd: &Node, faults: &mut Vec<Fault>) {
     let unpacks = list(kernel, UNPACKS);
     let release = kernel.facts.text("release").unwrap_or_default();
+    let configured = kernel.facts.get(CONFIGURATION) == Some(&Value::Flag(true));
+    // What is told without the configuration comes from messages, which these two have not.
+    let has_message = |packed: &str| packed != "lzma" && packed != "lzo";
     for packed in list(initrd, COMPRESSION).iter().filter(|packed| *packed != "none") {
         let remedy =
             format!("pack the initrd with gzip, or take a kernel with CONFIG_RD_{}", packed.to_uppercase());
@@ -59,7 +62,7 @@ fn compression(kernel: &Node, initrd: &Node, faults: &mut Vec<Fault>) {
             let what =
                 format!("the kernel {release} cannot unpack the initrd: {packed} came with Linux {since}");
             faults.push((Severity::Error, what, remedy));
-        } else if !unpacks.is_empty() && !unpacks.contains(packed) && packed != "lzma" && packed != "lzo" {
+        } else if !unpacks.contains(packed) && (configured || !unpacks.is_empty() && has_message(packed)) {
             let what = format!(
                 "the kernel cannot unpack the initrd: it is {packed}, the kernel has {}",
                 unpacks.join(", ")

@@ -181,7 +181,7 @@ fn is_program(path: &str) -> bool {
 }
 
 /// `e_machine` of an ELF file.
-fn elf_architecture(head: &[u8]) -> Option<&'static str> {
+pub(crate) fn elf_architecture(head: &[u8]) -> Option<&'static str> {
     let head = Bytes(head.to_vec());
     if !head.has(0, b"\x7fELF") {
         return None;

@@ -8,6 +8,8 @@ mod contents;
 mod files;
 mod heads;
 
+pub(crate) use contents::elf_architecture;
+
 use std::io::{self, Read};
 use std::sync::Arc;
 

@@ -17,6 +17,11 @@ use crate::source::Source;
 /// The name of the fact that lists what a kernel unpacks.
 pub(crate) const UNPACKS: &str = "unpacks initrds of";
 
+/// The name of the fact that says whether the kernel carries its own configuration.
+pub(crate) const CONFIGURATION: &str = "carries its configuration";
+/// The name of the fact that lists file systems that are built in.
+pub(crate) const BUILT_IN: &str = "file systems built in";
+
 /// A kernel that is no PE file.
 pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<Found>> {
     Ok(describe(source, look)?.map(Found::from))

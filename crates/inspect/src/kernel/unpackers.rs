@@ -1,7 +1,9 @@
-//! Which compressions of an initrd a kernel was built with, told from its unpacked payload.
+//! Which compressions of an initrd a kernel was built with, and which file systems, told from its unpacked
+//! payload.
 //!
-//! A kernel's own configuration (`CONFIG_IKCONFIG`) is seldom in it, but each unpacker of Linux
-//! (`lib/decompress_*.c`) brings messages of its own, which stand in `vmlinux` when it was built in.
+//! A kernel may carry its configuration (`CONFIG_IKCONFIG`), gzipped between `IKCFG_ST` and `IKCFG_ED`. Most
+//! do not; but each unpacker of Linux (`lib/decompress_*.c`) brings messages of its own, which stand in
+//! `vmlinux` when it was built in.
 
 use std::io::{self, BufReader, Read};
 
@@ -19,14 +21,51 @@ const MESSAGES: [(&str, &[u8]); 5] = [
     ("bzip2", b"Data integrity error when decompressing"),
 ];
 
-/// The longest message.
+/// The options of a configuration that decide, with what they stand for.
+const UNPACKERS: [(&str, &str); 7] = [
+    ("CONFIG_RD_GZIP", "gzip"),
+    ("CONFIG_RD_XZ", "xz"),
+    ("CONFIG_RD_ZSTD", "zstd"),
+    ("CONFIG_RD_LZ4", "lz4"),
+    ("CONFIG_RD_BZIP2", "bzip2"),
+    ("CONFIG_RD_LZMA", "lzma"),
+    ("CONFIG_RD_LZO", "lzo"),
+];
+const DRIVERS: [(&str, &str); 6] = [
+    ("CONFIG_EXT4_FS", "ext4"),
+    ("CONFIG_XFS_FS", "xfs"),
+    ("CONFIG_BTRFS_FS", "btrfs"),
+    ("CONFIG_EROFS_FS", "erofs"),
+    ("CONFIG_SQUASHFS", "squashfs"),
+    ("CONFIG_OVERLAY_FS", "overlay"),
+];
+
+const START: &[u8] = b"IKCFG_ST";
+const END: &[u8] = b"IKCFG_ED";
+
+/// The longest of the texts that are looked for.
 const LONGEST: usize = 64;
 
 /// The largest `vmlinux` that is unpacked: those of distributions have 50 to 100 MiB.
 const MAX_VMLINUX: u64 = 512 << 20;
 
-/// The compressions; `None` when the payload is of a kind that cannot be unpacked here.
-pub(super) fn of(payload: &Source) -> io::Result<Option<Vec<String>>> {
+/// The largest configuration, packed and unpacked: real ones have 40 and 250 KiB.
+const MAX_PACKED: usize = 1 << 20;
+const MAX_CONFIG: u64 = 4 << 20;
+
+/// What a kernel was built with, as far as it is known.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Built {
+    /// Whether its own configuration was found.
+    pub(super) configuration: bool,
+    /// Compressions of an initrd.
+    pub(super) unpacks: Vec<String>,
+    /// File systems, when the configuration tells.
+    pub(super) drivers: Vec<String>,
+}
+
+/// Unpacks the payload; `None` when it is of a kind that cannot be unpacked here.
+pub(super) fn of(payload: &Source) -> io::Result<Option<Built>> {
     let magic = read(payload, 0, 8)?;
     let compression = Compression::detect(&magic.0);
     if compression == Compression::None || !compression.can_decode() {
@@ -36,8 +75,9 @@ pub(super) fn of(payload: &Source) -> io::Result<Option<Vec<String>>> {
     search(&mut BufReader::new(decoder.take(MAX_VMLINUX))).map(Some)
 }
 
-fn search(vmlinux: &mut impl Read) -> io::Result<Vec<String>> {
+fn search(vmlinux: &mut impl Read) -> io::Result<Built> {
     let mut found = [false; MESSAGES.len()];
+    let mut configuration: Option<Vec<u8>> = None;
     let mut window = Vec::new();
     let mut piece = vec![0; 1 << 20];
     loop {
@@ -45,39 +85,79 @@ fn search(vmlinux: &mut impl Read) -> io::Result<Vec<String>> {
         if count == 0 {
             break;
         }
-        window.extend_from_slice(piece.get(..count).unwrap_or_default());
+        let new = piece.get(..count).unwrap_or_default();
+        window.extend_from_slice(new);
         for ((_, message), found) in MESSAGES.iter().zip(&mut found).filter(|(_, found)| !**found) {
-            *found = contains(&window, message);
+            *found = place(&window, message).is_some();
+        }
+        match &mut configuration {
+            Some(packed) if packed.len() < MAX_PACKED => packed.extend_from_slice(new),
+            Some(_) => {}
+            None => {
+                let start = place(&window, START).and_then(|at| window.get(at + START.len()..));
+                configuration = start.map(<[u8]>::to_vec);
+            }
         }
         window.drain(..window.len().saturating_sub(LONGEST));
     }
+    if let Some(built) = configuration.and_then(|packed| configured(&packed)) {
+        return Ok(built);
+    }
     let names = MESSAGES.iter().zip(found).filter(|(_, found)| *found);
-    Ok(names.map(|((name, _), _)| (*name).to_owned()).collect())
+    Ok(Built { unpacks: names.map(|((name, _), _)| (*name).to_owned()).collect(), ..Built::default() })
 }
 
-/// Whether `bytes` has `wanted`: by the first byte, which most places have not.
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    let Some(first) = wanted.first() else { return true };
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(wanted) {
-            return true;
+/// What the configuration says; `None` when it is none.
+fn configured(packed: &[u8]) -> Option<Built> {
+    let packed = packed.get(..place(packed, END)?)?;
+    let mut text = String::new();
+    Compression::Gzip.decoder(packed).ok()?.take(MAX_CONFIG).read_to_string(&mut text).ok()?;
+    let chosen = |options: &[(&str, &str)]| {
+        let is_set = |option: &str| text.lines().any(|line| line.strip_prefix(option) == Some("=y"));
+        options.iter().filter(|(option, _)| is_set(option)).map(|(_, name)| (*name).to_owned()).collect()
+    };
+    Some(Built { configuration: true, unpacks: chosen(&UNPACKERS), drivers: chosen(&DRIVERS) })
+}
+
+/// Where `wanted` stands in `bytes`: looked for by its first byte, which most places have not.
+fn place(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = wanted.first()?;
+    let mut from = 0;
+    loop {
+        let rest = bytes.get(from..)?;
+        let at = from + rest.iter().position(|byte| byte == first)?;
+        if bytes.get(at..)?.starts_with(wanted) {
+            return Some(at);
         }
-        rest = rest.get(1..).unwrap_or_default();
+        from = at + 1;
     }
-    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     #[test]
     fn a_message_is_found_wherever_a_piece_ends() {
         let mut vmlinux = vec![b'Z'; (1 << 20) - 10];
         vmlinux.extend_from_slice(b"ZSTD-compressed data is corrupt\0");
-        assert_eq!(search(&mut vmlinux.as_slice()).unwrap(), ["zstd"]);
-        assert!(search(&mut [b'Z'; 100].as_slice()).unwrap().is_empty());
+        assert_eq!(search(&mut vmlinux.as_slice()).unwrap().unpacks, ["zstd"]);
+        assert_eq!(search(&mut [b'Z'; 100].as_slice()).unwrap(), Built::default());
+    }
+
+    #[test]
+    fn the_configuration_decides_when_the_kernel_carries_it() {
+        let mut packed = Compression::Gzip.encoder(Vec::new(), 6).unwrap();
+        packed
+            .write_all(b"CONFIG_RD_XZ=y\n# CONFIG_RD_GZIP is not set\nCONFIG_EXT4_FS=m\nCONFIG_XFS_FS=y\n")
+            .unwrap();
+        let mut vmlinux = vec![0; (1 << 20) - 4];
+        vmlinux.extend([START, &packed.finish().unwrap(), END, b"ZSTD-compressed data is corrupt"].concat());
+        let built = search(&mut vmlinux.as_slice()).unwrap();
+        assert_eq!(
+            built,
+            Built { configuration: true, unpacks: vec!["xz".into()], drivers: vec!["xfs".into()] }
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bootwright_formats::{Window, linux};
 
-use super::{UNPACKS, unpackers};
+use super::{BUILT_IN, CONFIGURATION, UNPACKS, unpackers};
 use crate::bytes::{Bytes, read};
 use crate::node::{Firmware, Node, Severity};
 use crate::recognise::Look;
@@ -93,8 +93,9 @@ fn payload(source: &Source, head: &Bytes, node: &mut Node) -> Option<Source> {
 
 fn unpacks(node: &mut Node, payload: &Source) {
     match unpackers::of(payload) {
-        Ok(Some(found)) => {
-            node.list(UNPACKS, found);
+        Ok(Some(built)) => {
+            node.flag(CONFIGURATION, built.configuration);
+            node.list(UNPACKS, built.unpacks).list(BUILT_IN, built.drivers);
         }
         Ok(None) => {}
         Err(error) => {

@@ -75,7 +75,8 @@ fn no_image(source: &Source, head: &Bytes, error: &pe::Error) -> Node {
         }
         return node;
     }
-    let mut node = Node::new("dos", "program with a DOS header", source.size());
+    let what = if pe.is_some() { "program (PE) that cannot be read" } else { "program with a DOS header" };
+    let mut node = Node::new("dos", what, source.size());
     node.problem(Severity::Error, None, error.to_string(), "if it should be an EFI program, copy it again");
     node
 }

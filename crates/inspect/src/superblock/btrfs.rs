@@ -3,7 +3,7 @@
 //! Specification: the on-disk format of the Btrfs documentation. At byte 65536, little-endian:
 //!
 //! ```text
-//! 0x20 fsid[16]   0x40 "_BHRfS_M"   0x70 total_bytes u64   0x78 bytes_used u64   0x88 num_devices u64
+//! 0 csum[32]   0x20 fsid[16]   0x40 "_BHRfS_M"   0x70 total_bytes u64   0x78 bytes_used u64   0x88 num_devices u64
 //! 0x90 sectorsize   0x94 nodesize   0xb4 compat_ro_flags u64   0xbc incompat_flags u64
 //! 0xc4 csum_type u16   0x12b label[256]
 //! ```
@@ -69,6 +69,10 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
         }
     };
     node.text("checksum", checksum);
+    if checksum == "crc32c" {
+        let found = crc32c::crc32c(block.slice(0x20, 4096 - 0x20).unwrap_or_default());
+        super::summed(&mut node, OFFSET, (block.le32(0), found), "run btrfs rescue super-recover on it");
+    }
     // All flags of today are in the low half.
     let mut words = flags(block.le32(0xb4).unwrap_or(0), COMPAT_RO);
     words.extend(flags(block.le32(0xbc).unwrap_or(0), INCOMPAT));

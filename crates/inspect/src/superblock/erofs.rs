@@ -3,7 +3,7 @@
 //! Specification: Linux, `fs/erofs/erofs_fs.h`. At byte 1024, little-endian:
 //!
 //! ```text
-//! 0 magic 0xe0f5e1e2   8 feature_compat   12 blkszbits u8   16 inos u64   24 build_time u64   36 blocks
+//! 0 magic 0xe0f5e1e2   4 checksum   8 feature_compat   12 blkszbits u8   16 inos u64   24 build_time u64   36 blocks
 //! 48 uuid[16]   64 volume_name[16]   80 feature_incompat   84 available_compr_algs u16
 //! 86 extra_devices u16
 //! ```
@@ -74,6 +74,17 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     let since = SINCE.iter().find(|(bit, _)| incompat & bit != 0).map_or("5.4", |(_, since)| since);
     node.needs(format!("a kernel with EROFS (CONFIG_EROFS_FS), Linux {since} or later"));
     compressors(&mut node, incompat, block.le16(84).unwrap_or(0));
+    if compat & 0x1 != 0 && bits == 12 {
+        // Over the rest of the block, with the field itself as zeros, not inverted at the end.
+        let mut rest = read(source, 1024, 4096 - 1024)?.0;
+        rest.iter_mut().skip(4).take(4).for_each(|byte| *byte = 0);
+        super::summed(
+            &mut node,
+            1024 + 4,
+            (block.le32(4), !crc32c::crc32c(&rest)),
+            "make it again with mkfs.erofs",
+        );
+    }
     if bits != 12 {
         node.needs(format!("pages of {} bytes, or Linux 6.4", 1_u64 << bits));
     }

@@ -6,6 +6,7 @@
 //! 0x04 s_blocks_count_lo   0x0c s_free_blocks_count_lo   0x18 s_log_block_size   0x38 s_magic 0xef53
 //! 0x3a s_state   0x5c s_feature_compat   0x60 s_feature_incompat   0x64 s_feature_ro_compat
 //! 0x68 s_uuid[16]   0x78 s_volume_name[16]   0x88 s_last_mounted[64]   0x150 s_blocks_count_hi
+//! 0x3fc s_checksum
 //! ```
 
 use std::io;
@@ -65,6 +66,9 @@ const RO_COMPAT: &[(u32, &str)] = &[
     (0x1_0000, "orphan_present"),
 ];
 
+/// The superblock has a checksum, CRC-32C.
+const METADATA_CSUM: u32 = 0x400;
+
 /// What ext3 knows beyond which it is ext4: `EXT3_FEATURE_*_SUPP` of Linux.
 const EXT3_INCOMPAT: u32 = 0x2 | 0x4 | 0x10;
 const EXT3_RO_COMPAT: u32 = 0x1 | 0x2 | 0x4;
@@ -98,6 +102,11 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     words.extend(flags(ro_compat, RO_COMPAT));
     node.list("features", words);
     node.needs(format!("a kernel with {kind} (CONFIG_EXT4_FS)"));
+    if ro_compat & METADATA_CSUM != 0 {
+        // Linux does not invert it at the end, as the crate does.
+        let found = !crc32c::crc32c(block.slice(0, 0x3fc).unwrap_or_default());
+        super::summed(&mut node, 1024 + 0x3fc, (block.le32(0x3fc), found), "run e2fsck on it");
+    }
     state(&mut node, block.le16(0x3a).unwrap_or(0), incompat);
     Ok(Some(node))
 }

@@ -5,12 +5,14 @@
 //! ```text
 //! both   0 "LUKS\xba\xbe"   6 version u16   168 uuid[40], a text
 //! LUKS1  8 cipher[32]   40 mode[32]   72 hash[32]   104 payload (sectors)   108 key bytes   208 8 key slots of 48
-//! LUKS2  8 hdr_size u64   24 label[48]   4096 JSON up to hdr_size   hdr_size "SKUL\xba\xbe" the second header
+//! LUKS2  8 hdr_size u64   24 label[48]   72 checksum's name[32]   448 checksum[64]
+//!        4096 JSON up to hdr_size   hdr_size "SKUL\xba\xbe" the second header
 //! ```
 
 use std::io;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::bytes::{Bytes, printable, read};
 use crate::node::{Node, Severity};
@@ -18,6 +20,9 @@ use crate::source::Source;
 
 /// Where the JSON of LUKS2 starts.
 const JSON: u64 = 4096;
+
+/// The smallest header of LUKS2, in bytes.
+const MIN_HEADER: u64 = 16 << 10;
 
 /// The largest header of LUKS2 that its specification allows, in bytes.
 const MAX_HEADER: u64 = 4 << 20;
@@ -60,7 +65,7 @@ fn luks1(node: &mut Node, head: &Bytes) {
 fn luks2(node: &mut Node, head: &Bytes, source: &Source) -> io::Result<()> {
     node.text("label", head.text(24, 48));
     let size = head.be64(8).unwrap_or(0);
-    if !(JSON * 2..=MAX_HEADER).contains(&size) {
+    if !(MIN_HEADER..=MAX_HEADER).contains(&size) {
         let what = format!("its header has {size} bytes (hdr_size), lawful are 16 KiB to 4 MiB");
         node.problem(Severity::Error, 8, what, "restore the header from a backup");
         return Ok(());
@@ -68,6 +73,14 @@ fn luks2(node: &mut Node, head: &Bytes, source: &Source) -> io::Result<()> {
     if !read(source, size, 6)?.has(0, b"SKUL\xba\xbe") {
         let what = "the second header is missing or broken";
         node.problem(Severity::Warning, size, what, "run cryptsetup repair on it");
+    }
+    if head.text(72, 32) == "sha256" {
+        let mut header = read(source, 0, size as usize)?.0;
+        header.iter_mut().skip(448).take(64).for_each(|byte| *byte = 0);
+        if head.slice(448, 32) != Some(&Sha256::digest(&header)[..]) {
+            let what = "the first header is damaged: its checksum is another";
+            node.problem(Severity::Error, 448, what, "run cryptsetup repair on it");
+        }
     }
     let json = read(source, JSON, (size - JSON) as usize)?;
     let json = json.0.split(|&byte| byte == 0).next().unwrap_or_default();

@@ -50,6 +50,14 @@ pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Foun
     Ok(None)
 }
 
+/// Notes a fault when a checksum is not the one that was found.
+fn summed(node: &mut Node, offset: u64, (told, found): (Option<u32>, u32), remedy: &str) {
+    if let Some(told) = told.filter(|told| *told != found) {
+        let what = format!("the superblock is damaged: its checksum is {found:08x}, it says {told:08x}");
+        node.problem(Severity::Error, offset, what, remedy);
+    }
+}
+
 /// Notes the size that the superblock tells, and a fault when the bytes end before it.
 fn filled(node: &mut Node, bytes: u64, source: &Source) {
     node.bytes("file system size", bytes);

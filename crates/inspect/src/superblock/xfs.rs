@@ -5,6 +5,7 @@
 //! ```text
 //! 0 "XFSB"   4 sb_blocksize   8 sb_dblocks u64   32 sb_uuid[16]   100 sb_versionnum u16   108 sb_fname[12]
 //! 126 sb_inprogress u8   212 sb_features_ro_compat   216 sb_features_incompat
+//! 102 sb_sectsize u16   224 sb_crc, little-endian
 //! ```
 
 use std::io;
@@ -57,6 +58,10 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
         if let Some((_, names, since)) = SINCE.iter().find(|(bits, ..)| incompat & bits != 0) {
             node.needs(format!("Linux {since} or later, for {names}"));
         }
+        // Over the whole sector, with the field itself as zeros.
+        let mut sector = read(source, 0, usize::from(block.be16(102).unwrap_or(0)))?.0;
+        sector.iter_mut().skip(224).take(4).for_each(|byte| *byte = 0);
+        super::summed(&mut node, 224, (block.le32(224), crc32c::crc32c(&sector)), "run xfs_repair on it");
         if incompat & 0x10 != 0 {
             let what = "the file system asks for repair (needsrepair) and does not mount";
             node.problem(Severity::Error, 216, what, "run xfs_repair on it");
