@@ -1,5 +1,7 @@
 //! What happens, told twice: as a line to the operator and as an entry of a machine's timeline.
 
+mod notice;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -8,7 +10,8 @@ use std::time::Duration;
 
 use bootwright_image::timeline::{Event, Report, Stage};
 use bootwright_netboot::{Asker, Mac, machine};
-use serde::Serialize;
+
+pub use notice::{Level, Notice, Seconds, Size, chain};
 
 use crate::metrics::Metrics;
 use crate::state::{Facts, Machines, Sighting, Source, clean, now};
@@ -18,57 +21,6 @@ pub const MAX_REPORTED: usize = 100;
 
 /// Transfers smaller than this are told of when they end only, in bytes.
 const SMALL: u64 = 1 << 20;
-
-/// How much an operator should care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// The usual course.
-    Info,
-    /// Something that somebody should look at.
-    Warning,
-}
-
-/// One line for the operator.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Notice {
-    /// Milliseconds since 1970.
-    pub at: u64,
-    /// How much to care.
-    pub level: Level,
-    /// The machine, when it is about one that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mac: Option<String>,
-    /// Its address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
-    /// The program that asks: `UEFI x64 HTTP`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub who: Option<String>,
-    /// Where in the boot.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<Stage>,
-    /// What happened.
-    pub text: String,
-    /// Bytes moved.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-}
-
-impl fmt::Display for Notice {
-    /// `52:54:00:12:34:56 UEFI x64 HTTP: offered 10.0.0.50, image worker`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.mac, &self.address) {
-            (Some(mac), _) => write!(f, "{mac}")?,
-            (None, Some(address)) => write!(f, "{address} (machine unknown)")?,
-            (None, None) => return f.write_str(&self.text),
-        }
-        if let Some(who) = &self.who {
-            write!(f, " {who}")?;
-        }
-        write!(f, ": {}", self.text)
-    }
-}
 
 /// A part of a file on its way to a client, by HTTP or TFTP.
 #[derive(Debug, Clone)]
@@ -143,7 +95,7 @@ impl Recorder {
 
     /// Tells of something that is about no machine.
     pub fn note(&self, level: Level, text: impl fmt::Display) {
-        (self.tell)(&Notice { level, ..line(text.to_string()) });
+        (self.tell)(&Notice { level, ..Notice::of(text.to_string()) });
     }
 
     /// Tells of a DHCP answer, or why there is none.
@@ -169,7 +121,7 @@ impl Recorder {
             self.machines.record(Sighting { mac, facts: known, source, event, key: None });
         }
         let (mac, who, stage) = (Some(mac.to_string()), Some(who), Some(Stage::Dhcp));
-        (self.tell)(&Notice { level, mac, address, who, stage, ..line(text) });
+        (self.tell)(&Notice { level, mac, address, who, stage, ..Notice::of(text) });
     }
 
     /// Tells that iPXE was given its script.
@@ -185,7 +137,13 @@ impl Recorder {
         let event = event(Stage::Http, format!("iPXE: {text}"));
         self.machines.record(Sighting { mac, facts: known, source: Source::Ipxe, event, key: None });
         let (mac, who) = (Some(mac.to_string()), Some(facts.to_string()));
-        (self.tell)(&Notice { mac, address: Some(address), who, stage: Some(Stage::Http), ..line(text) });
+        (self.tell)(&Notice {
+            mac,
+            address: Some(address),
+            who,
+            stage: Some(Stage::Http),
+            ..Notice::of(text)
+        });
     }
 
     /// Tells of a transfer.
@@ -208,7 +166,15 @@ impl Recorder {
         if told {
             let (mac, address) = (mac.map(|mac| mac.to_string()), Some(piece.peer));
             let bytes = (bytes > 0).then_some(bytes);
-            (self.tell)(&Notice { level, mac, address, who, stage: Some(piece.stage), bytes, ..line(text) });
+            (self.tell)(&Notice {
+                level,
+                mac,
+                address,
+                who,
+                stage: Some(piece.stage),
+                bytes,
+                ..Notice::of(text)
+            });
         }
     }
 
@@ -232,7 +198,7 @@ impl Recorder {
         let mac = self.machines.at(peer);
         let who = mac.and_then(|mac| self.machines.table().machine(mac)?.asker.clone());
         let (mac, address) = (mac.map(|mac| mac.to_string()), Some(peer));
-        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), ..line(text) });
+        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), ..Notice::of(text) });
     }
 
     /// Takes an agent's report about the machine `mac` in; how many events it had. The clock is the server's: events keep the
@@ -264,7 +230,7 @@ impl Recorder {
         let who = self.machines.record(sighting).asker;
         let level = if stage == Stage::Failure { Level::Warning } else { Level::Info };
         let (mac, address) = (Some(mac.to_string()), Some(peer));
-        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), bytes, ..line(text) });
+        (self.tell)(&Notice { level, mac, address, who, stage: Some(stage), bytes, ..Notice::of(text) });
     }
 }
 
@@ -305,116 +271,5 @@ fn event(stage: Stage, text: String) -> Event {
     Event { at: now(), uptime: None, stage, text, bytes: None }
 }
 
-fn line(text: String) -> Notice {
-    let (at, level) = (now(), Level::Info);
-    Notice { at, level, mac: None, address: None, who: None, stage: None, text, bytes: None }
-}
-
-/// An error with its causes, in one sentence.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Bytes for people: `17.2 MB`, powers of ten.
-#[derive(Debug, Clone, Copy)]
-pub struct Size(pub u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-        match units.iter().find(|(unit, _)| self.0 as f64 >= *unit) {
-            Some((unit, name)) => write!(f, "{:.1} {name}", self.0 as f64 / unit),
-            None => write!(f, "{} bytes", self.0),
-        }
-    }
-}
-
-/// A time for people: `4.1 s`, `35 ms`.
-#[derive(Debug, Clone, Copy)]
-pub struct Seconds(pub Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_millis() {
-            short @ 0..1000 => write!(f, "{short} ms"),
-            _ => write!(f, "{:.1} s", self.0.as_secs_f64()),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bootwright_image::timeline::MachineId;
-    use std::sync::Mutex;
-
-    const MAC: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
-    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 50));
-
-    fn recorder() -> (Recorder, Arc<Mutex<Vec<String>>>) {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&lines);
-        let tell = move |notice: &Notice| told.lock().unwrap().push(notice.to_string());
-        (Recorder::new(Arc::new(Machines::in_memory()), Box::new(tell)), lines)
-    }
-
-    fn offered(recorder: &Recorder) {
-        let facts = bootwright_netboot::ipxe::from_query("mac=52:54:00:00:00:01&arch=16").unwrap();
-        let facts = machine::Facts { asker: Asker::HttpBoot, ..facts };
-        let text = "offered 10.0.0.50, image worker".to_owned();
-        let (address, image) = (Some(PEER), Some("worker"));
-        recorder.answered(Answered { facts: &facts, address, image, text, level: Level::Info });
-    }
-
-    #[test]
-    fn ranges_of_one_file_are_told_of_twice_and_counted_together() {
-        let (recorder, lines) = recorder();
-        offered(&recorder);
-        let total = 4 << 20;
-        for start in (0..total).step_by(1 << 20) {
-            let range = start..start + (1 << 20);
-            let piece =
-                Piece { stage: Stage::Http, peer: PEER, path: "/images/worker/root.img", range, total };
-            recorder.transfer(&piece, &Going::Begins);
-            recorder.transfer(&piece, &Going::Ended { sent: 1 << 20, took: Duration::ZERO, failure: None });
-        }
-        let lines = lines.lock().unwrap();
-        assert_eq!(lines[0], "52:54:00:00:00:01 UEFI x64 HTTP: offered 10.0.0.50, image worker");
-        assert_eq!(lines[1], "52:54:00:00:00:01 UEFI x64 HTTP: fetches worker/root.img, 4.2 MB");
-        assert!(lines[2].contains("fetched worker/root.img, 4.2 MB in "), "{lines:?}");
-        assert_eq!(lines.len(), 3);
-        let told = recorder.machines().table().machine(MAC).unwrap().tell(MAC);
-        assert_eq!(told.events.len(), 2);
-        assert_eq!(told.events[1].bytes, Some(total));
-    }
-
-    #[test]
-    fn a_transfer_that_breaks_off_is_a_warning_with_the_byte() {
-        let (recorder, lines) = recorder();
-        let piece =
-            Piece { stage: Stage::Http, peer: PEER, path: "/images/w/root.img", range: 100..200, total: 200 };
-        let failure: &dyn fmt::Display = &"connection reset";
-        recorder.transfer(&piece, &Going::Ended { sent: 50, took: Duration::ZERO, failure: Some(failure) });
-        assert_eq!(
-            lines.lock().unwrap()[0],
-            "10.0.0.50 (machine unknown): the transfer of w/root.img ended at byte 150 of 200: connection reset"
-        );
-    }
-
-    #[test]
-    fn a_report_is_stamped_by_our_clock_and_keeps_its_distances() {
-        let (recorder, lines) = recorder();
-        let event =
-            |uptime: f64, stage| Event { at: 7, uptime: Some(uptime), stage, text: "x".into(), bytes: None };
-        let machine = MachineId { mac: MAC.to_string(), ..MachineId::default() };
-        let events =
-            vec![event(1.5, Stage::Agent), event(f64::NAN, Stage::Network), event(4.0, Stage::Fetch)];
-        assert_eq!(recorder.report(PEER, MAC, Report { machine, image: None, events }), 3);
-        let told = recorder.machines().table().machine(MAC).unwrap().tell(MAC);
-        assert_eq!(told.events[2].at - told.events[0].at, 2500);
-        assert!(told.events[2].at > 1_600_000_000_000);
-        assert_eq!(told.address, Some(PEER));
-        assert_eq!(lines.lock().unwrap().len(), 3);
-    }
-}
+mod tests;
