@@ -35,6 +35,7 @@ fn a_bios_machine_boots_by_ipxe_over_the_switch() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_uefi_machine_boots_by_tftp_alone_over_the_switch() {
     comes_up(&["--via", "tftp"]);
 }
