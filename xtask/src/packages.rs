@@ -74,6 +74,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("shellcheck", Need::Test, "our shell scripts"),
     ("skopeo", Need::Test, "OCI images that others wrote, and those of registries"),
     ("tftp-hpa", Need::Test, "a TFTP client"),
+    ("tinyproxy", Need::Test, "a proxy"),
     ("transmission-cli", Need::Test, "a BitTorrent client; reads and makes torrents"),
     ("u-boot-tools", Need::Test, "mkimage and dumpimage judge FIT and uImage"),
     ("udhcpc", Need::Test, "a DHCP client"),

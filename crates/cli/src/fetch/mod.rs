@@ -35,7 +35,7 @@ use done::Fetched;
 /// found beside it: URL.sha256, or SHA256SUMS in its directory. A download that was broken off goes on where it was.
 /// The file appears under its name when it is complete and verified.
 ///
-/// http_proxy, https_proxy, all_proxy and no_proxy count.
+/// http_proxy, https_proxy, all_proxy and no_proxy count, and SSL_CERT_FILE names further authorities.
 ///
 /// Example: bootwright fetch http://10.0.0.1/images/worker/image.json -o root.img --mirror http://10.0.0.2/images/worker/
 #[derive(Args)]
@@ -97,7 +97,7 @@ impl Fetch {
         done::withdraw(self.done_file.as_deref()).or_environment()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().or_environment()?;
         runtime.block_on(async {
-            let client = Client::new(dns::Resolver::from_system(), &Trust::default(), Timeouts::default());
+            let client = Client::new(dns::Resolver::from_system(), &trust()?, Timeouts::default());
             let client = client.or_environment()?.with_proxies_of_environment();
             let job = Job { options: &self, client: Arc::new(client) };
             let mut seeders = Vec::new();
@@ -141,6 +141,15 @@ impl Job<'_> {
             Address::Plain(url) => Ok((self.plain(url).await?, None)),
         }
     }
+}
+
+/// Mozilla's authorities, and those in the file that `SSL_CERT_FILE` names, as with curl and OpenSSL.
+fn trust() -> Result<Trust, Failure> {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
+        return Ok(Trust::default());
+    };
+    let path = PathBuf::from(path);
+    Ok(Trust { extra_pem: Some(std::fs::read(&path).map_err(|error| image::io(&path, &error))?) })
 }
 
 /// A failed download: bad bytes are one thing, a bad network another.

@@ -9,6 +9,7 @@
 )]
 
 mod served;
+mod tls;
 mod web;
 
 use std::path::Path;

@@ -184,6 +184,8 @@ async fn what_the_api_says_has_the_fields_that_the_document_names() {
         format!("/announce?info_hash={hash}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=7&left=2&event=started");
     let (_, answer) = site.ask("GET", &announce, "").await;
     assert!(answer.starts_with("d8:completei0e10:incompletei1e"), "{answer}");
+    let (_, page) = site.ask("GET", "/", "").await;
+    assert!(page.contains("0 complete<br><small>52:54:00:12:34:56: 50 % of 4 bytes"), "{page}");
     let swarm = site.json("/v1/swarms").await[0].clone();
     let peer = swarm["peers"][0].clone();
     assert_eq!((&peer["mac"], &peer["left"], &swarm["image"]), (&json!(MAC), &json!(2), &json!("worker_1")));

@@ -4,6 +4,7 @@
 mod bar;
 mod html;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ use bootwright_netboot::Mac;
 use crate::api::{App, Refused};
 use crate::recorder::{Seconds, Size};
 use crate::state::{Boot, Entry, Machine, now};
+use crate::tracker::Glance;
 use bar::{PHASES, bar};
 use html::Html;
 
 /// Machines on one page; the API tells of all.
 const MAX_ROWS: usize = 500;
+
+/// Machines whose progress is shown beside an image; the API tells of all.
+const MAX_FETCHING: usize = 20;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -81,7 +86,9 @@ fn answer(mut page: Html) -> Response {
 
 fn images(page: &mut Html, app: &App) {
     page.markup("<h2>Images</h2><table><tr><th>name</th><th>system</th><th>kernel</th><th>mode</th>");
-    page.markup("<th class=\"n\">artifacts</th></tr>");
+    page.markup("<th class=\"n\">artifacts</th><th>shared by</th></tr>");
+    let swarms: HashMap<_, _> =
+        app.swarms.glance().into_iter().map(|swarm| (swarm.file.image.clone(), swarm)).collect();
     let images = app.catalogue.images();
     let default = images.iter().find(|image| image.is_bootable()).map(|image| image.name());
     for image in images.iter() {
@@ -98,9 +105,34 @@ fn images(page: &mut Html, app: &App) {
             page.text(if nth > 0 { " · " } else { "" }).text(&artifact.file);
             page.markup(" <small>").text(Size(artifact.size)).markup("</small>");
         }
+        page.markup("</td><td>");
+        if let Some(swarm) = swarms.get(image.name()) {
+            sharing(page, app, swarm);
+        }
         page.markup("</td></tr>");
     }
     page.markup("</table>");
+}
+
+/// Who has how much: how many have everything, and each that has not.
+fn sharing(page: &mut Html, app: &App, swarm: &Glance) {
+    page.text(swarm.complete).markup(" complete");
+    let mut fetching: Vec<_> = swarm.peers.iter().filter(|(_, peer)| peer.left > 0).collect();
+    fetching.sort_by_key(|(_, peer)| peer.left);
+    for (address, peer) in fetching.iter().take(MAX_FETCHING) {
+        let have = swarm.file.size.saturating_sub(peer.left);
+        let percent = have.saturating_mul(100).checked_div(swarm.file.size).unwrap_or(100);
+        page.markup("<br><small>");
+        match app.recorder.machines().at(address.ip()) {
+            Some(mac) => page.text(mac),
+            None => page.text(address),
+        };
+        page.text(format_args!(": {percent} % of {}", Size(swarm.file.size))).markup("</small>");
+    }
+    if fetching.len() > MAX_FETCHING {
+        let more = fetching.len() - MAX_FETCHING;
+        page.markup("<br><small>").text(more).markup(" more: see /v1/swarms</small>");
+    }
 }
 
 fn machines(page: &mut Html, app: &App) {
