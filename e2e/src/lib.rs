@@ -10,9 +10,11 @@
 #![allow(clippy::panic)] // A scenario ends where a step fails.
 
 mod image;
+mod media;
 mod steps;
 
 pub use image::{find as image, program};
+pub use media::MEDIA;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -93,6 +95,11 @@ impl Scenario {
     /// The image's directory.
     pub fn image(&self) -> PathBuf {
         self.serving.images.first().cloned().unwrap_or_default()
+    }
+
+    /// A directory that goes away with the scenario.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Our server gives addresses and everything else.

@@ -34,8 +34,25 @@ pub fn build(bootwright: &Path, example: &str, name: &str) -> Result<PathBuf> {
 /// Builds `examples/EXAMPLE` once more as `EXAMPLE-embed`, with the root inside the UKI; packages and root are
 /// those of the plain image.
 pub fn build_embedded(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    build_variant(bootwright, example, "embed", ("mode = \"embed\"", ""))
+}
+
+/// Builds `examples/EXAMPLE` once more as `EXAMPLE-media`, with drivers of disks and as every kind of medium.
+pub fn build_media(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    let tables = "[initrd]\nprofile = \"generic\"\n\n[output]\nbios = true\n\
+                  formats = [\"raw\", \"iso\", \"qcow2\", \"vmdk\", \"vhd\", \"vhdx\", \"vdi\"]\n";
+    build_variant(bootwright, example, "media", ("", tables))
+}
+
+/// Builds `examples/EXAMPLE` as `EXAMPLE-VARIANT`, with `keys` behind its name and `tables` at its end.
+fn build_variant(
+    bootwright: &Path,
+    example: &str,
+    variant: &str,
+    (keys, tables): (&str, &str),
+) -> Result<PathBuf> {
     let original = shell::root().join("examples").join(example);
-    let name = format!("{example}-embed");
+    let name = format!("{example}-{variant}");
     let (recipe, output) = (directory().join(format!("{name}.toml")), directory().join(&name));
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     let file = original.join("bootwright.toml");
@@ -44,9 +61,9 @@ pub fn build_embedded(bootwright: &Path, example: &str) -> Result<PathBuf> {
     if !text.contains(&line) {
         return Err(format!("{} has no line {line}", file.display()));
     }
-    let text = text.replacen(&line, &format!("name = \"{name}\"\nmode = \"embed\""), 1);
+    let text = text.replacen(&line, &format!("name = \"{name}\"\n{keys}"), 1);
     std::fs::create_dir_all(directory()).map_err(|error| failed(&directory(), error))?;
-    std::fs::write(&recipe, text).map_err(|error| failed(&recipe, error))?;
+    std::fs::write(&recipe, format!("{text}\n{tables}")).map_err(|error| failed(&recipe, error))?;
     let mut command = shell::command(&bootwright.to_string_lossy(), &["build"]);
     command.arg(&recipe).arg("--cache").arg(original.join(".bootwright-cache")).arg("-o").arg(&output);
     shell::run(&format!("build image {name}"), &mut command)?;

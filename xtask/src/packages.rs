@@ -20,6 +20,8 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("gcc", Need::Demo, "the linker that Rust uses"),
     ("libc6-dev", Need::Demo, "the C library that the agent links statically"),
     ("curl", Need::Demo, "asks the server's API inside a machine network"),
+    ("grub-common", Need::Test, "grub-mkimage, for disks and ISOs that a BIOS boots"),
+    ("grub-pc-bin", Need::Test, "GRUB for a BIOS"),
     ("iproute2", Need::Demo, "bridge and taps in a private network namespace"),
     ("ipxe", Need::Demo, "undionly.kpxe and snponly.efi for PXE clients"),
     ("mmdebstrap", Need::Demo, "Debian root file systems without root"),

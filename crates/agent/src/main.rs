@@ -6,8 +6,8 @@
 //!   carries out what the worker hands over: move into the new root, start the loaded kernel, or do what
 //!   `bootwright.on_failure` says. It knows no network and no file format.
 //! - **the worker** ([`work`]) does all that can go wrong: [`devices`] loads drivers, [`network`] brings
-//!   up links and addresses, [`address`] finds out which image, [`root`] fetches and verifies its root,
-//!   [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
+//!   up links and addresses, [`address`] finds out which image, [`root`] fetches and verifies its root
+//!   or reads it from a local [`medium`], [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
@@ -21,6 +21,7 @@ mod failure;
 mod handover;
 mod instructions;
 mod log;
+mod medium;
 mod network;
 mod report;
 mod root;

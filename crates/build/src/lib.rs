@@ -10,6 +10,7 @@
 //! * [`root`]: the tree becomes `root.img`;
 //! * [`initrd`]: the closure of modules and firmware for a kind of machine, around the agent;
 //! * [`uki`]: kernel, initrd and command line in one PE file;
+//! * [`media`]: disks and ISOs around all that;
 //! * [`steps`]: all of this in its order, and the finished image directory.
 //!
 //! Results of steps are kept in a [`cache`]; programs of the distribution are run by [`tool`].
@@ -18,6 +19,7 @@ pub mod cache;
 pub mod customize;
 pub mod initrd;
 pub mod kernel;
+pub mod media;
 pub mod recipe;
 pub mod root;
 pub mod source;

@@ -15,6 +15,8 @@ mod fetch;
 mod init;
 mod initrd;
 mod inspect;
+mod iso;
+mod seed;
 mod serve;
 mod uki;
 mod vm;
@@ -44,7 +46,9 @@ enum Verb {
     Init(init::Init),
     Initrd(initrd::Initrd),
     Inspect(inspect::Inspect),
+    Iso(iso::Iso),
     Man(complete::Man),
+    Seed(seed::Seed),
     Serve(serve::Serve),
     Uki(uki::Uki),
     Vm(vm::Vm),
@@ -62,7 +66,9 @@ fn main() -> ExitCode {
         Verb::Init(arguments) => arguments.run(),
         Verb::Initrd(arguments) => arguments.run(),
         Verb::Inspect(arguments) => arguments.run(),
+        Verb::Iso(arguments) => arguments.run(),
         Verb::Man(arguments) => arguments.run(),
+        Verb::Seed(arguments) => arguments.run(),
         Verb::Serve(arguments) => arguments.run(),
         Verb::Uki(arguments) => arguments.run(),
         Verb::Vm(arguments) => arguments.run(),

@@ -19,6 +19,7 @@ pub mod chunks;
 pub mod cmdline;
 pub mod digest;
 pub mod manifest;
+pub mod medium;
 pub mod pin;
 pub mod root;
 pub mod timeline;

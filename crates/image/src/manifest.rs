@@ -53,6 +53,10 @@ pub enum ArtifactKind {
     Sbom,
     /// The one file of an image that no machine boots.
     File,
+    /// A CD that is a stick too, `NAME.iso`.
+    Iso,
+    /// A disk, `NAME.raw`, `NAME.qcow2` and so on.
+    Disk,
 }
 
 /// One file of an image.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::machine::{Builder, Firmware, NicRom};
+use crate::machine::{Attach, Builder, Firmware, NicRom};
 
 /// A way to boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum Road {
     Direct,
     /// The UKI lies on an EFI system partition.
     Esp,
+    /// The image is a disk.
+    Disk,
+    /// The image is a CD.
+    Iso,
+    /// The same ISO is a stick.
+    Usb,
 }
 
 /// A road that a firmware does not have.
@@ -34,7 +40,17 @@ pub struct NoRoad {
 
 impl Road {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Http, Self::Pxe, Self::Tftp, Self::Ipxe, Self::Direct, Self::Esp];
+    pub const ALL: [Self; 9] = [
+        Self::Http,
+        Self::Pxe,
+        Self::Tftp,
+        Self::Ipxe,
+        Self::Direct,
+        Self::Esp,
+        Self::Disk,
+        Self::Iso,
+        Self::Usb,
+    ];
 
     /// What happens on it, in a few words.
     pub fn about(self) -> &'static str {
@@ -45,6 +61,19 @@ impl Road {
             Self::Ipxe => "The iPXE in QEMU's network card",
             Self::Direct => "QEMU loads kernel and initrd",
             Self::Esp => "The UKI lies on an EFI system partition",
+            Self::Disk => "The image is a disk with a GPT",
+            Self::Iso => "The image is a CD",
+            Self::Usb => "The same ISO is a USB stick",
+        }
+    }
+
+    /// What a medium is to a machine that takes this road.
+    pub fn attach(self) -> Option<Attach> {
+        match self {
+            Self::Disk => Some(Attach::Disk),
+            Self::Iso => Some(Attach::Cd),
+            Self::Usb => Some(Attach::Usb),
+            _ => None,
         }
     }
 
@@ -57,11 +86,14 @@ impl Road {
             Self::Ipxe => "ipxe",
             Self::Direct => "direct",
             Self::Esp => "esp",
+            Self::Disk => "disk",
+            Self::Iso => "iso",
+            Self::Usb => "usb",
         }
     }
 
-    /// A machine that takes this road; for [`Road::Direct`] and [`Road::Esp`] the caller still says what
-    /// it [boots](Builder::boot).
+    /// A machine that takes this road; where it is not the network, the caller still says what it
+    /// [boots](Builder::boot).
     ///
     /// # Errors
     /// [`NoRoad`] for a BIOS that would need what only UEFI has.
@@ -80,6 +112,8 @@ impl Road {
             (Self::Http, Firmware::Uefi) => Ok(builder.fw_cfg(IPV4_PXE, "n").fw_cfg(IPV6_PXE, "n")),
             (Self::Pxe | Self::Tftp, Firmware::Uefi) => Ok(builder.fw_cfg(IPV6_PXE, "n")),
             (Self::Ipxe, _) => Ok(builder.rom(NicRom::Ipxe)),
+            // Without a ROM in its card a BIOS that cannot boot the medium says so at once.
+            (Self::Disk | Self::Iso | Self::Usb, _) => Ok(builder.rom(NicRom::None)),
             (Self::Pxe, Firmware::Bios) | (Self::Direct | Self::Esp, _) => Ok(builder),
         }
     }

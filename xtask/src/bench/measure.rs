@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::Result;
+use crate::{Result, shell};
 
 /// What a command cost.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,23 @@ pub fn cpu_of(pid: u32) -> Result<Duration> {
     let ticks: u64 =
         after_name.split_whitespace().skip(11).take(4).filter_map(|n| n.parse::<u64>().ok()).sum();
     Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Runs `command`, which makes `output` from nothing, with the disk at rest: what an earlier run left to be
+/// written is not charged to this one.
+pub fn fresh(output: &Path, command: &Command) -> Result<Usage> {
+    if output.exists() {
+        std::fs::remove_file(output).map_err(|error| format!("{}: {error}", output.display()))?;
+    }
+    if let Some(directory) = output.parent() {
+        shell::output(Command::new("sync").arg("-f").arg(directory))?;
+    }
+    measure(command)
+}
+
+/// The median of the wall times.
+pub fn seconds(usages: &[Usage]) -> f64 {
+    median(usages.iter().map(|usage| usage.wall.as_secs_f64()).collect())
 }
 
 /// The middle of several figures.

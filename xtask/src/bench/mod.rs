@@ -9,6 +9,7 @@ mod dhcp;
 mod erofs;
 mod http;
 mod initrd;
+mod iso;
 mod kernel;
 mod lab;
 mod measure;
@@ -57,6 +58,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("erofs", erofs::run),
     ("http", http::run),
     ("initrd", initrd::run),
+    ("iso", iso::run),
     ("tftp", tftp::run),
     ("uki", uki::run),
 ];

@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Context, Row, Usage, measure, median};
+use super::measure::{fresh, seconds};
+use super::{Context, Row};
 use crate::{Result, debian13, shell};
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -103,22 +104,6 @@ fn initrd(scratch: &Path) -> Result<PathBuf> {
     };
     write().map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
-}
-
-/// Runs `command`, which makes `output` from nothing, with the disk at rest: what an earlier run left to be
-/// written is not charged to this one.
-fn fresh(output: &Path, command: &Command) -> Result<Usage> {
-    if output.exists() {
-        std::fs::remove_file(output).map_err(|error| format!("{}: {error}", output.display()))?;
-    }
-    if let Some(directory) = output.parent() {
-        shell::output(Command::new("sync").arg("-f").arg(directory))?;
-    }
-    measure(command)
-}
-
-fn seconds(usages: &[Usage]) -> f64 {
-    median(usages.iter().map(|usage| usage.wall.as_secs_f64()).collect())
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -14,6 +14,9 @@ const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 /// The variables with the URL, the most exact first.
 pub const URL_VARIABLES: &[&str] = &["StubDeviceURL", "LoaderDevicePartURL", "LoaderDeviceURL"];
 
+/// The variable that the stub sets when the UKI came from a partition of a disk: its PARTUUID.
+pub const PARTITION_VARIABLE: &str = "LoaderDevicePartUUID";
+
 /// A URL that takes more bytes than that is not one.
 const MAX_VARIABLE: usize = 8 << 10;
 

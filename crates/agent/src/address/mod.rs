@@ -11,6 +11,9 @@ use url::Url;
 
 use crate::instructions::Instructions;
 
+/// `bootwright.image=disk:`: the image lies on a local disk, stick or CD.
+const DISK: &str = "disk:";
+
 /// The name of the manifest beside the artifacts.
 const MANIFEST: &str = "image.json";
 
@@ -82,11 +85,19 @@ impl ImageAddress {
     }
 }
 
+/// Whether the command line says that the image lies on a local medium.
+pub fn is_on_disk(instructions: &Instructions) -> bool {
+    instructions.options.image.as_deref() == Some(DISK)
+}
+
 /// The address, as far as it is known without asking the network. `variable` reads a firmware variable.
 pub fn known(
     instructions: &Instructions,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<ImageAddress>, AddressError> {
+    if is_on_disk(instructions) {
+        return Ok(None);
+    }
     if let Some(text) = &instructions.options.image {
         return ImageAddress::parse(text, Origin::CommandLine).map(Some);
     }
@@ -130,6 +141,7 @@ mod tests {
 
     #[test]
     fn an_address_of_another_scheme_is_refused_with_its_origin() {
+        assert_eq!(known(&instructions("bootwright.image=disk:"), |_| None), Ok(None));
         let error = known(&instructions("bootwright.image=ftp://b/c"), |_| None).unwrap_err();
         assert!(error.to_string().starts_with("the command line names the image \"ftp://b/c\""), "{error}");
     }

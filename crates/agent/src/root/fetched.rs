@@ -117,13 +117,13 @@ impl Fetcher {
 }
 
 /// Checks the memory before the first byte and gives the path of the file.
-fn room_for(name: &str, size: u64) -> Result<String, RootError> {
+pub(super) fn room_for(name: &str, size: u64) -> Result<String, RootError> {
     memory::check(name, size).map_err(crate::boot::BootError::from)?;
     ram::make_room(size)?;
     Ok(format!("{}/{name}", ram::IMAGE_DIRECTORY))
 }
 
-fn store(path: &str) -> Result<Arc<FileStore>, RootError> {
+pub(super) fn store(path: &str) -> Result<Arc<FileStore>, RootError> {
     let store = FileStore::in_place(Path::new(path));
     store.map(Arc::new).map_err(|source| RootError::Read { path: path.into(), source })
 }

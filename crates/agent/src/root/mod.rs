@@ -1,8 +1,10 @@
 //! The root file system, from wherever it comes, with the proof that it is the right one.
 //!
 //! A [`VerifiedRoot`] is all that [`crate::boot`] takes, and the functions here are all that make one:
-//! [`embedded()`] for a root that lies in the initrd, [`fetched()`] for one that a server has.
+//! [`embedded()`] for a root that lies in the initrd, [`fetched()`] for one that a server has,
+//! [`copied()`] for one that lies on a local medium.
 
+mod copied;
 mod embedded;
 mod fetched;
 pub mod progress;
@@ -16,6 +18,7 @@ use bootwright_image::{Digest, RootFormat};
 
 use crate::boot::BootError;
 
+pub use copied::copied;
 pub use embedded::embedded;
 pub use fetched::{Fetcher, fetched};
 

@@ -2,11 +2,12 @@
 //!
 //! 1. [`Instructions`]: command line and pin.
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
-//! 3. Which image ([`crate::address`]), unless it is embedded.
+//! 3. Which image ([`crate::address`]), unless it is embedded or [on a local medium](local).
 //! 4. The network ([`crate::network`]), and with it the server and the reports.
 //! 5. The root, verified ([`crate::root`]), or a kernel ([`next_kernel`]).
 //! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
 
+mod local;
 mod next_kernel;
 mod online;
 
@@ -116,6 +117,7 @@ impl Work {
             (Mode::Embed, None) => {
                 Err(Failure::new("mode embed, but this initrd has no pin and so no root in it"))
             }
+            (Mode::Ram, Some(pin)) => self.nearest(pin).await,
             (Mode::Ram | Mode::File, _) => self.fetch_and_boot().await,
         }
     }

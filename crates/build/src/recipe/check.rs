@@ -10,8 +10,8 @@ use bootwright_image::manifest::{self, is_plain_name};
 use toml::Spanned;
 
 use super::{
-    BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, Integrity, KernelSource, Oci,
-    Owner, Profile, Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
+    Bios, BootFiles, Changes, Compression, Debian, FileChange, FileContent, Initrd, Integrity, KernelSource,
+    Oci, Output, Owner, Profile, Recipe, RecipeProblem, RootSource, TreeChange, User, raw,
 };
 use crate::tree::{Glob, TreePath};
 
@@ -98,6 +98,7 @@ impl Checker {
                 mask: self.units(raw.units.mask),
                 script: raw.script.map(Spanned::into_inner),
             },
+            output: self.output(raw.output),
             name: raw.name.into_inner(),
         }
     }
@@ -127,6 +128,22 @@ impl Checker {
         self.test(&url, text, |url| web(url) && is_word(url) && !url.contains(['?', '#']));
         let url = url.into_inner();
         if url.ends_with('/') { url } else { format!("{url}/") }
+    }
+
+    fn output(&mut self, output: raw::Output) -> Output {
+        let disk_size = output.disk_size.and_then(|text| {
+            let size = disk_size(text.get_ref());
+            if size.is_none() {
+                self.problem(text.span(), "a size is a whole number of MiB or more, such as \"8G\"".into());
+            }
+            size
+        });
+        let bios = match output.bios {
+            None => Bios::WhenPossible,
+            Some(true) => Bios::Always,
+            Some(false) => Bios::Never,
+        };
+        Output { formats: output.formats.into_iter().collect(), bios, disk_size }
     }
 
     fn root(&mut self, root: Spanned<raw::Root>) -> RootSource {
@@ -358,6 +375,18 @@ impl Checker {
     fn problem(&mut self, span: Range<usize>, text: String) {
         self.problems.push(RecipeProblem { span, text });
     }
+}
+
+/// Bytes of `512M`, `8G` or `1T`.
+fn disk_size(text: &str) -> Option<u64> {
+    let shift = match text.chars().last()? {
+        'M' => 20,
+        'G' => 30,
+        'T' => 40,
+        _ => return None,
+    };
+    let number: u64 = text.get(..text.len() - 1)?.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|size| *size > 0)
 }
 
 fn is_word(text: &str) -> bool {

@@ -12,11 +12,13 @@ mod template;
 pub use error::{RecipeError, RecipeProblem};
 pub use template::Template;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bootwright_image::RootFormat;
 use bootwright_image::manifest::Mode;
 
+use crate::media::Format;
 use crate::tree::{Glob, TreePath};
 
 /// The file name of a recipe, when the user names a directory or nothing.
@@ -63,6 +65,8 @@ pub struct Recipe {
     pub initrd: Initrd,
     /// How the root is changed.
     pub changes: Changes,
+    /// What is made beside UKI and root.
+    pub output: Output,
 }
 
 /// Where the root file system comes from.
@@ -180,6 +184,29 @@ pub struct Initrd {
     pub add: Vec<(PathBuf, TreePath)>,
     /// Early microcode, a cpio archive.
     pub microcode: Option<PathBuf>,
+}
+
+/// What is made of UKI and root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The formats, each one once.
+    pub formats: BTreeSet<Format>,
+    /// Whether a BIOS boots them.
+    pub bios: Bios,
+    /// Bytes of disks; `None`: as large as their content.
+    pub disk_size: Option<u64>,
+}
+
+/// Whether media boot from a BIOS, which takes GRUB's files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bios {
+    /// When GRUB is installed where the image is built.
+    #[default]
+    WhenPossible,
+    /// Always: without GRUB the build fails.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How the root is changed after it was fetched, in this order.

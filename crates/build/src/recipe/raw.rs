@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Compression, Profile};
+use crate::media;
 
 type Text = Spanned<String>;
 type Texts = Vec<Spanned<String>>;
@@ -66,6 +67,9 @@ pub(super) struct Recipe {
     /// systemd units.
     #[serde(default)]
     pub units: Units,
+    /// Disks and ISOs.
+    #[serde(default)]
+    pub output: Output,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
@@ -238,4 +242,17 @@ pub(super) struct Units {
     /// Units that can't be started, as `systemctl mask` does it.
     #[serde(default)]
     pub mask: Texts,
+}
+
+/// `[output]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    /// `raw`, `iso`, `qcow2`, `vmdk`, `vhd`, `vhdx`, `vdi`.
+    #[serde(default)]
+    pub formats: Vec<media::Format>,
+    /// Whether a BIOS boots them; by default when GRUB is installed.
+    pub bios: Option<bool>,
+    /// The size of disks: `"8G"`, `"512M"`; by default as large as their content.
+    pub disk_size: Option<Text>,
 }

@@ -7,6 +7,7 @@ use crate::cache::CacheError;
 use crate::customize::ChangeError;
 use crate::customize::script::ScriptError;
 use crate::kernel::{KernelError, UnfitKernel};
+use crate::media::MediaError;
 use crate::root::RootError;
 use crate::source::archive::ArchiveError;
 use crate::source::debian::DebianError;
@@ -115,6 +116,15 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    /// A disk or an ISO.
+    #[error("making {file} failed")]
+    Media {
+        /// The artifact.
+        file: String,
+        /// Why.
+        #[source]
+        source: MediaError,
+    },
     /// A manifest.
     #[error("a manifest cannot be written")]
     Manifest(#[from] serde_json::Error),
@@ -148,6 +158,7 @@ impl BuildError {
             Self::Kernel(_) | Self::Uki(_) | Self::Initrd(_) => Cause::Input,
             Self::Root(RootError::Format(_)) => Cause::Recipe,
             Self::Root(RootError::Erofs(erofs::Error::Xattr { .. } | erofs::Error::Name(_))) => Cause::Input,
+            Self::Media { source: MediaError::NoBios(_) | MediaError::DiskSize { .. }, .. } => Cause::Recipe,
             Self::Script(ScriptError::Run(ToolError::Failed { .. })) => Cause::Recipe,
             Self::Busy(_)
             | Self::Cache(_)
@@ -158,6 +169,7 @@ impl BuildError {
             | Self::Script(_)
             | Self::Root(_)
             | Self::Io { .. }
+            | Self::Media { .. }
             | Self::Manifest(_) => Cause::Environment,
         }
     }

@@ -7,15 +7,17 @@
 //! 5. [`initrd`]: modules, firmware, agent;
 //! 6. [`uki`]: the [`Pin`](bootwright_image::Pin) in a segment of its own, so that a new command line
 //!    makes neither a new root nor a new initrd; everything into `image.efi`;
-//! 7. [`publish`]: the finished directory takes its place at once.
+//! 7. [`output`]: disks and ISOs of what is there now;
+//! 8. [`publish`]: the finished directory takes its place at once.
 //!
 //! Steps 1, 3 (script), 4 and 5 are kept in the [`Cache`] under the digest of their inputs. When the
-//! inputs of all steps are those of the image that is there already, steps 6 and 7 are left out.
+//! inputs of all steps are those of the image that is there already, steps 6 to 8 are left out.
 
 mod change;
 mod error;
 mod initrd;
 mod kernel;
+mod output;
 mod progress;
 mod publish;
 mod root;

@@ -24,6 +24,8 @@ pub enum Step {
     Initrd,
     /// `image.efi` is put together.
     Uki,
+    /// Disks and ISOs are written.
+    Output,
     /// Everything is put in its place.
     Publish,
 }
@@ -39,6 +41,7 @@ impl Step {
             Self::Root => "root",
             Self::Initrd => "initrd",
             Self::Uki => "uki",
+            Self::Output => "output",
             Self::Publish => "publish",
         }
     }

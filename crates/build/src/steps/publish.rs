@@ -1,4 +1,4 @@
-//! Step 7: the finished directory takes its place, whole or not at all.
+//! Step 8: the finished directory takes its place, whole or not at all.
 //!
 //! Everything is written to `.NAME.unfinished` beside the output, flushed to the disk, then renamed; when
 //! an older image is there, the two change places in one rename and the older one is removed. A build

@@ -56,7 +56,8 @@ impl Job<'_> {
             let path = staging.path(ROOT_TORRENT);
             std::fs::write(&path, self.torrent(root)).map_err(at(&path))?;
         }
-        let manifest = self.manifest(kernel, os_release.as_deref(), created, &staging)?;
+        let mut manifest = self.manifest(kernel, os_release.as_deref(), created, &staging)?;
+        self.write_outputs(&mut manifest, &staging)?;
         let path = staging.path(MANIFEST);
         std::fs::write(&path, manifest.to_bytes()?).map_err(at(&path))?;
         let began = self.log.begin(Step::Publish, &self.output.display().to_string());
@@ -80,7 +81,10 @@ impl Job<'_> {
             .with("os-release", os_release.unwrap_or_default())
             .with("mirrors", serde_json::to_vec(&self.recipe.mirrors)?);
         let microcode = self.recipe.initrd.microcode.iter().map(PathBuf::as_path);
-        for path in microcode.chain([Path::new(uki::STUB_DIRECTORY)]) {
+        let media = self.media_inputs();
+        key = key.with("output", format!("{:?}", self.recipe.output));
+        let inputs = media.iter().map(PathBuf::as_path).chain([Path::new(uki::STUB_DIRECTORY)]);
+        for path in microcode.chain(inputs) {
             let identity = std::fs::metadata(path).map(|metadata| stamp(&metadata).0).unwrap_or_default();
             key = key.with(&path.display().to_string(), identity);
         }
@@ -211,7 +215,7 @@ fn field(os_release: &str, key: &str) -> Option<String> {
     Some(value.trim_matches(['"', '\'']).to_owned())
 }
 
-fn digest(path: &Path) -> io::Result<(u64, Digest)> {
+pub(super) fn digest(path: &Path) -> io::Result<(u64, Digest)> {
     let mut digester = Digester::default();
     let size = io::copy(&mut File::open(path)?, &mut digester)?;
     Ok((size, digester.finish()))

@@ -1,4 +1,5 @@
 mod follow;
+mod medium;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -100,19 +101,25 @@ impl Vm {
     pub fn run(self) -> Result<(), Failure> {
         let (road, firmware) = (self.road(), self.firmware());
         let builder = road.machine(firmware).or_usage()?;
-        let image = open(&self.image)?;
+        let (image, manifest) = open(&self.image)?;
+        let state = tempfile::tempdir().or_environment()?;
         let parts = Parts::extract(&image.join("image.efi")).map_err(parts_failure)?;
         let boot = match road {
             Road::Esp => Boot::Esp(image.join("image.efi")),
             Road::Direct => parts.boot(self.append.as_deref().unwrap_or_default()),
-            _ => Boot::Network,
+            _ => match road.attach() {
+                Some(attach) => {
+                    let file = medium::file(&image, &manifest, (attach, firmware), state.path())?;
+                    Boot::Medium { file, attach }
+                }
+                None => Boot::Network,
+            },
         };
         let builder = self.with_more_words(builder, road, &parts)?;
         let on_reboot = if self.expect.is_some() { OnReboot::Restart } else { OnReboot::Exit };
         let builder = builder.boot(boot).memory(self.memory).accel(self.accel(&parts)?).on_reboot(on_reboot);
 
         let network = self.network()?;
-        let state = tempfile::tempdir().or_environment()?;
         let serving = Serving {
             program: std::env::current_exe().or_environment()?,
             images: vec![image],
@@ -120,10 +127,16 @@ impl Vm {
             by_tftp: if road == Road::Tftp { ByTftp::Uki } else { ByTftp::Ipxe },
             state: state.path().to_owned(),
         };
-        let server = Server::start(&*network, &serving, self.server_copy()).or_environment()?;
+        // A machine that boots from a medium shall find its image there, and not on a server.
+        let server = match road.attach() {
+            Some(_) => None,
+            None => Some(Server::start(&*network, &serving, self.server_copy()).or_environment()?),
+        };
         let machines = self.start(&builder, &*network)?;
         match &self.expect {
-            Some(pattern) => follow::until_seen(&machines, &server, pattern, self.patience(), self.output()),
+            Some(pattern) => {
+                follow::until_seen(&machines, server.as_ref(), pattern, self.patience(), self.output())
+            }
             None => follow::until_ended(machines, self.timeout.map(Duration::from_secs)),
         }
     }
@@ -227,8 +240,8 @@ impl Vm {
     }
 }
 
-/// The absolute path of an image directory whose manifest can be read.
-fn open(image: &Path) -> Result<PathBuf, Failure> {
+/// The absolute path of an image directory, and its manifest.
+fn open(image: &Path) -> Result<(PathBuf, Manifest), Failure> {
     let directory = image.canonicalize().map_err(|error| {
         Failure::message(Kind::Environment, format!("opening the image {}: {error}", image.display()))
     })?;
@@ -237,8 +250,7 @@ fn open(image: &Path) -> Result<PathBuf, Failure> {
         let text = format!("{}: {error}: an image is a directory that bootwright build made", path.display());
         Failure::message(Kind::Environment, text)
     })?;
-    Manifest::from_bytes(&bytes).or_bad()?;
-    Ok(directory)
+    Ok((directory, Manifest::from_bytes(&bytes).or_bad()?))
 }
 
 fn parts_failure(error: PartsError) -> Failure {

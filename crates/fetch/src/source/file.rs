@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use bootwright_formats::{FileBytes, ReadAt as _, Shared};
 use bytes::Bytes;
 use futures_util::stream;
 
@@ -20,10 +20,10 @@ const PIECE: u64 = 256 << 10;
 /// Priority of a local file: it is asked before any network.
 const PRIORITY: u8 = 0;
 
-/// A file on this machine: an earlier copy of the image, a mounted stick.
+/// Bytes on this machine: an earlier copy of the image, a partition, a file of a stick.
 pub struct FileSource {
     name: String,
-    file: Arc<File>,
+    bytes: Shared,
 }
 
 impl FileSource {
@@ -32,8 +32,13 @@ impl FileSource {
     /// # Errors
     /// What open(2) says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = Arc::new(File::open(path)?);
-        Ok(Self { name: PathBuf::from(path).display().to_string(), file })
+        let bytes = FileBytes::new(File::open(path)?)?;
+        Ok(Self::new(path.display().to_string(), Arc::new(bytes)))
+    }
+
+    /// Takes bytes that can be read already; `name` is what messages call them.
+    pub fn new(name: impl Into<String>, bytes: Shared) -> Self {
+        Self { name: name.into(), bytes }
     }
 }
 
@@ -47,7 +52,7 @@ impl Source for FileSource {
     }
 
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Body, Failure>> {
-        let file = self.file.clone();
+        let file = Arc::clone(&self.bytes);
         let name = self.name.clone();
         let bytes = stream::unfold((file, name, range), |(file, name, range)| async move {
             if range.is_empty() {
@@ -78,8 +83,8 @@ impl Source for FileSource {
     }
 }
 
-fn read_piece(file: &File, range: Range<u64>) -> io::Result<Bytes> {
+fn read_piece(file: &Shared, range: Range<u64>) -> io::Result<Bytes> {
     let mut bytes = vec![0; (range.end - range.start) as usize];
-    file.read_exact_at(&mut bytes, range.start)?;
+    file.read_exact_at(range.start, &mut bytes)?;
     Ok(bytes.into())
 }

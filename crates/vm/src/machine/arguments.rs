@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::network::Plug;
 
-use super::{Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf, Screen};
+use super::{Attach, Boot, Builder, Console, NicModel, NicRom, OnReboot, Ovmf, Screen};
 
 /// What [`Builder::start`] made for this machine.
 pub(super) struct Files {
@@ -78,9 +78,35 @@ fn boot(list: &mut List, builder: &Builder, files: &Files) {
     if let Boot::Kernel { kernel, initrd, cmdline } = &builder.boot {
         list.pair("-kernel", kernel).pair("-initrd", initrd).pair("-append", cmdline);
     }
+    if let Boot::Medium { file, attach } = &builder.boot {
+        let format = medium_format(file);
+        let access = if *attach == Attach::Cd { "readonly=on" } else { "snapshot=on" };
+        list.with_path("-drive", &format!("if=none,id=medium,format={format},{access},file="), file, "");
+        let device = match attach {
+            Attach::Disk => "ide-hd",
+            Attach::Cd => "ide-cd",
+            Attach::Usb => {
+                list.pair("-device", "qemu-xhci");
+                "usb-storage"
+            }
+        };
+        list.pair("-device", format!("{device},drive=medium,bootindex=0"));
+    }
     if let Some(esp) = &files.esp {
         list.with_path("-drive", "if=none,id=esp,format=raw,readonly=on,file=fat:", esp, "");
         list.pair("-device", "virtio-blk-pci,drive=esp,bootindex=0");
+    }
+}
+
+/// QEMU's word for the format of a file, by the end of its name.
+fn medium_format(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("qcow2") => "qcow2",
+        Some("vmdk") => "vmdk",
+        Some("vhd") => "vpc",
+        Some("vhdx") => "vhdx",
+        Some("vdi") => "vdi",
+        _ => "raw",
     }
 }
 
@@ -149,6 +175,20 @@ mod tests {
             line.contains("-smbios type=11,value=io.systemd.stub.kernel-cmdline-extra=a=1,,2 b"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_medium_is_a_disk_a_cd_or_a_stick() {
+        let with = |file: &str, attach| {
+            line(&Builder::new(Firmware::Bios).boot(Boot::Medium { file: file.into(), attach }))
+        };
+        let disk = with("/i/a.vhd", Attach::Disk);
+        assert!(
+            disk.contains("format=vpc,snapshot=on,file=/i/a.vhd -device ide-hd,drive=medium,bootindex=0"),
+            "{disk}"
+        );
+        assert!(with("/i/a.iso", Attach::Cd).contains("format=raw,readonly=on,file=/i/a.iso -device ide-cd"));
+        assert!(with("/i/a.iso", Attach::Usb).contains("-device qemu-xhci -device usb-storage,drive=medium"));
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub enum Boot {
     Network,
     /// An EFI system partition that holds this file as `/EFI/BOOT/BOOTX64.EFI`.
     Esp(PathBuf),
+    /// A disk, stick or CD.
+    Medium {
+        /// Its file: raw, ISO, qcow2, VMDK, VHD, VHDX or VDI, told by the end of its name. What the guest
+        /// writes to it is thrown away.
+        file: PathBuf,
+        /// What it is to the machine.
+        attach: Attach,
+    },
     /// A kernel and an initrd that QEMU puts into memory.
     Kernel {
         /// A bzImage.
@@ -47,6 +55,17 @@ pub enum Boot {
         /// The command line.
         cmdline: String,
     },
+}
+
+/// What a medium is to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attach {
+    /// A disk on AHCI, which every firmware and system drives.
+    Disk,
+    /// A CD on AHCI.
+    Cd,
+    /// A stick on USB 3.
+    Usb,
 }
 
 /// What drives the network card before an operating system does.

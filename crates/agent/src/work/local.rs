@@ -1,0 +1,86 @@
+//! The nearest root: a local medium when the image was started from one, or when nobody says where else it is.
+
+use std::time::Duration;
+
+use bootwright_image::Pin;
+use bootwright_image::timeline::Stage;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::Work;
+use crate::address::{self, efi};
+use crate::failure::Failure;
+use crate::handover::HandOver;
+use crate::medium::{Found, Media};
+use crate::network::patiently;
+use crate::root;
+
+/// How long a medium may take to appear that the image was started from: slow controllers and hubs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it is waited for before a server is asked instead, when the firmware says that it is there.
+const HEAD_START: Duration = Duration::from_secs(20);
+
+impl Work {
+    /// Boots the root from where it is:
+    ///
+    /// 1. `bootwright.image=disk:`: a local medium and nothing else.
+    /// 2. Another address is known: the server there.
+    /// 3. The firmware loaded the UKI from a partition: the media first, then whatever server answers.
+    /// 4. Nobody says anything: a medium or a server, whichever is there first. The pin vouches for either.
+    pub(super) async fn nearest(&self, pin: &Pin) -> Result<HandOver, Failure> {
+        if address::is_on_disk(&self.instructions) {
+            return self.medium_alone(pin).await;
+        }
+        let known = address::known(&self.instructions, efi::read);
+        if !matches!(known, Ok(None)) {
+            return self.fetch_and_boot().await;
+        }
+        let mut media = Media::default();
+        if efi::read(efi::PARTITION_VARIABLE).is_some() {
+            match timeout(HEAD_START, patiently("the medium with the image", media.find(pin))).await {
+                Ok(found) => return self.boot_medium(&found).await,
+                Err(_) => {
+                    warn!("the image was loaded from a disk, but its root is on none; asking the network");
+                    media.evidence().iter().for_each(|line| warn!("  {line}"));
+                }
+            }
+        }
+        let found = tokio::select! {
+            found = media.find(pin) => Ok(found),
+            booted = self.fetch_and_boot() => Err(booted),
+        };
+        match found {
+            Ok(found) => self.boot_medium(&found).await,
+            Err(Ok(handover)) => Ok(handover),
+            // A machine without a network fails at once, and its stick may still be on its way.
+            Err(Err(failure)) => match timeout(HEAD_START, media.find(pin)).await {
+                Ok(found) => self.boot_medium(&found).await,
+                Err(_) => Err(failure.with(media.evidence())),
+            },
+        }
+    }
+
+    async fn medium_alone(&self, pin: &Pin) -> Result<HandOver, Failure> {
+        let mut media = Media::default();
+        match timeout(PATIENCE, patiently("the medium with the image", media.find(pin))).await {
+            Ok(found) => self.boot_medium(&found).await,
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                let cause = format!("no disk, stick or CD had the image {} within {seconds} s", pin.name);
+                Err(Failure::new(cause).with(media.evidence()))
+            }
+        }
+    }
+
+    async fn boot_medium(&self, found: &Found) -> Result<HandOver, Failure> {
+        self.spool_reports();
+        self.reporter.event(Stage::Fetch, &format!("reading the root from {}", found.place));
+        let root = root::copied(found).await;
+        let root =
+            root.map_err(|error| Failure::of(&format!("reading the root from {}", found.place), &error))?;
+        info!("every byte of the root is verified");
+        self.reporter.moved(Stage::Fetch, "root verified", Some(root.size()));
+        self.hand_over_root(&root, None)
+    }
+}

@@ -1,0 +1,13 @@
+//! A medium with one wrong bit boots nothing, and says which chunk it is.
+
+use bootwright_e2e::{MEDIA, Scenario};
+use bootwright_vm::machine::{Attach, Firmware};
+
+#[test]
+fn a_wrong_bit_in_the_root_of_a_disk_is_named_and_nothing_of_it_runs() {
+    let scenario = Scenario::new(MEDIA);
+    let disk = scenario.medium_with_a_flipped_bit("raw");
+    let scenario = scenario.boot_medium_file(disk, Attach::Disk, Firmware::Bios);
+    scenario.sees("reading the root from sda, partition 2: .*chunk 0");
+    assert!(!scenario.has_seen("entering the root"));
+}
