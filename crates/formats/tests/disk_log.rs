@@ -159,3 +159,24 @@ fn garbage_in_the_log_and_a_file_cut_off_are_named() {
     let error = scratch.open("disk.vhdx").err().unwrap();
     assert!(error.to_string().contains("cut off"), "{error}");
 }
+
+#[test]
+fn no_byte_of_an_entry_breaks_the_replay() {
+    let scratch = Scratch::new();
+    let file = disk(&scratch);
+    let (log, bat) = places(&file);
+    let size = file.metadata().unwrap().len();
+    let good = entry(5, 0, size, bat, &[0; 4096], (size - 4096, 4096));
+    for at in (8..128).chain([4096, 4100, 8190]) {
+        for value in [0, 0x7f, 0x80, 0xff] {
+            let mut changed = good.clone();
+            changed[at] = value;
+            seal(&mut changed);
+            file.write_all_at(&changed, log).unwrap();
+            if let Ok(disk) = scratch.open("disk.vhdx") {
+                let _ = disk.read_exact_at(0, &mut [0; 70_000]);
+                let _ = disk.extent(0);
+            }
+        }
+    }
+}

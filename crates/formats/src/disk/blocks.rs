@@ -17,7 +17,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 use super::pack::{Packer, Packing};
-use crate::{ExtentKind, ReadAt};
+use crate::{Extent, ExtentKind, ReadAt};
 
 /// How much is read at once: large enough that threads rarely meet, small enough for the processor's caches.
 pub const BATCH: u64 = 1 << 20;
@@ -226,6 +226,8 @@ struct State {
     /// How many were handed over.
     taken: u64,
     stopped: bool,
+    /// The run that was asked for last: a long one is asked for once, not for each batch.
+    known: Option<Extent>,
 }
 
 impl<'a> Plan<'a> {
@@ -242,7 +244,7 @@ impl<'a> Plan<'a> {
             return None;
         }
         let start = state.at;
-        match self.find(start) {
+        match self.find(start, &mut state.known) {
             Ok(batch) => {
                 let skipped = batch.as_ref().map_or(self.source.size(), |batch| batch.start);
                 state.at = batch.as_ref().map_or(skipped, |batch| batch.end);
@@ -261,11 +263,11 @@ impl<'a> Plan<'a> {
     }
 
     /// The first batch from `at` on that holds data.
-    fn find(&self, at: u64) -> io::Result<Option<Batch>> {
+    fn find(&self, at: u64, known: &mut Option<Extent>) -> io::Result<Option<Batch>> {
         let size = self.source.size();
         let mut at = at;
         while at < size {
-            let extent = self.source.extent(at)?;
+            let extent = self.extent(at, known)?;
             if extent.kind == ExtentKind::Data && extent.range.end > at {
                 break;
             }
@@ -278,7 +280,7 @@ impl<'a> Plan<'a> {
         let end = size.min(start.saturating_add(self.batch));
         let mut data = Vec::new();
         while at < end {
-            let extent = self.source.extent(at)?;
+            let extent = self.extent(at, known)?;
             let until = extent.range.end.clamp(at + 1, end);
             if extent.kind == ExtentKind::Data {
                 data.push(at..until);
@@ -286,6 +288,13 @@ impl<'a> Plan<'a> {
             at = until;
         }
         Ok(Some(Batch { sequence: 0, start, end, data }))
+    }
+
+    fn extent(&self, at: u64, known: &mut Option<Extent>) -> io::Result<Extent> {
+        match known {
+            Some(extent) if extent.range.contains(&at) => Ok(extent.clone()),
+            _ => Ok(known.insert(self.source.extent(at)?).clone()),
+        }
     }
 
     fn advance(&self, taken: u64) {

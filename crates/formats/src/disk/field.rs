@@ -30,7 +30,7 @@ pub(super) trait Fields {
 
 impl Fields for [u8] {
     fn array<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        self.get(at..)?.first_chunk().copied()
+        crate::fields::bytes_at(self, at)
     }
 }
 

@@ -52,7 +52,10 @@ impl Vmdk {
         let header = sparse.header.clone();
         let descriptor = match header.descriptor_offset {
             0 => Descriptor::default(),
-            sector => read_descriptor(&bytes, sector.saturating_mul(SECTOR), header.descriptor_size)?,
+            sector => {
+                let length = header.descriptor_size.saturating_mul(SECTOR);
+                read_descriptor(&bytes, sector.saturating_mul(SECTOR), length)?
+            }
         };
         let size = header.capacity * SECTOR;
         let extents = vec![Extent { start: 0, size, content: Content::Sparse(sparse) }];
@@ -60,7 +63,7 @@ impl Vmdk {
     }
 
     fn text(bytes: &Shared) -> Result<Self> {
-        let descriptor = read_descriptor(bytes, 0, bytes.size().div_ceil(SECTOR))?;
+        let descriptor = read_descriptor(bytes, 0, bytes.size())?;
         let mut extents = Vec::new();
         let mut start = 0u64;
         for line in &descriptor.extents {
@@ -148,13 +151,15 @@ impl Vmdk {
     }
 }
 
-fn read_descriptor(bytes: &Shared, at: u64, sectors: u64) -> Result<Descriptor> {
-    let length = sectors.saturating_mul(SECTOR);
+fn read_descriptor(bytes: &Shared, at: u64, length: u64) -> Result<Descriptor> {
     if length > MAX_DESCRIPTOR {
         return Err(broken(at, format!("a descriptor of {length} bytes is longer than {MAX_DESCRIPTOR}")));
     }
     // No more than MAX_DESCRIPTOR.
     let text = read_up_to(bytes, at, length as usize)?;
+    if (text.len() as u64) < length {
+        return Err(broken(at, "the file ends in the descriptor".to_owned()));
+    }
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     Descriptor::parse(&String::from_utf8_lossy(text), at)
 }
