@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use bootwright_build::uki::{self, Request, SectionSummary, Summary};
 use bootwright_formats::pe::{MAX_TEXT, Uki as UkiFile};
+use bootwright_inspect::Stream;
 use clap::{Args, Subcommand};
 
 use crate::failure::{Failure, Kind, OrFail as _};
+use crate::inspect::Place;
 
 /// Build a unified kernel image (UKI), or look into one.
 ///
@@ -78,8 +80,9 @@ struct Build {
 /// Example: bootwright uki inspect image.efi
 #[derive(Args)]
 struct Inspect {
-    /// The UKI.
-    file: PathBuf,
+    /// The UKI, or the address of one inside a disk, as `bootwright inspect` takes it.
+    #[arg(value_name = "FILE[:ADDRESS]")]
+    file: String,
     /// Tell it in JSON.
     #[arg(long)]
     json: bool,
@@ -124,7 +127,7 @@ fn tell(summary: &Summary) -> Result<(), Failure> {
 
 impl Inspect {
     fn run(self) -> Result<(), Failure> {
-        let mut file = File::open(&self.file).map_err(|error| cannot_read(&self.file, &error))?;
+        let mut file = Stream::sparse(Place::open(&self.file)?.source, 0);
         let bad = |error| Failure::new(Kind::Bad, miette::Report::from_err(error));
         let uki = UkiFile::read(&mut file).map_err(bad)?;
         let image = uki.image();
@@ -146,7 +149,7 @@ impl Inspect {
             return print_json(&value);
         }
         let signed = if image.certificates.is_some() { "signed" } else { "not signed" };
-        let mut text = format!("{}: UKI for {}, {signed}\n", self.file.display(), image.machine);
+        let mut text = format!("{}: UKI for {}, {signed}\n", self.file, image.machine);
         text += &table(&sections);
         for (name, content) in texts {
             text += &format!("\n{name}\n");

@@ -1,17 +1,17 @@
 //! `bootwright initrd explain`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
 
 use bootwright_build::initrd::Why;
 use bootwright_build::initrd::explain::{self, ExplainError, Listing, Reasons};
-use bootwright_formats::{initrd, pe};
+use bootwright_formats::{ReadAt as _, initrd};
+use bootwright_inspect::Stream;
 use clap::Args;
 
 use super::summary::size;
 use crate::failure::{Failure, Kind, OrFail as _};
+use crate::inspect::Place;
 
 /// Say of every file of an initrd why it is in and what it costs, the costliest first.
 ///
@@ -21,9 +21,9 @@ use crate::failure::{Failure, Kind, OrFail as _};
 /// Example: bootwright initrd explain initrd.img | less -S
 #[derive(Args)]
 pub struct Explain {
-    /// The initrd or the UKI.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The initrd or the UKI, or the address of one inside a disk, as `bootwright inspect` takes it.
+    #[arg(value_name = "FILE[:ADDRESS]")]
+    file: String,
     /// Print everything as JSON.
     #[arg(long)]
     json: bool,
@@ -43,24 +43,15 @@ impl Explain {
     }
 }
 
-/// The initrd's bytes: the whole file, or the .initrd section of a UKI.
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    let named = |error: io::Error| {
-        Failure::message(Kind::Environment, format!("reading {}: {error}", path.display()))
-    };
-    let mut file = File::open(path).map_err(named)?;
+/// The initrd's bytes: what is named, or the .initrd section of a UKI.
+fn open(argument: &str) -> Result<Stream, Failure> {
+    let place = Place::open(argument)?;
     let mut magic = [0; 2];
-    let length = file.read(&mut magic).map_err(named)?;
-    file.rewind().map_err(named)?;
+    let length = place.source.read_at(0, &mut magic).map_err(|error| place.failed(&error))?;
     if magic.get(..length) != Some(b"MZ") {
-        return Ok(Box::new(file));
+        return Ok(Stream::whole(place.source));
     }
-    let image = pe::Image::read(&mut file).or_bad()?;
-    let section = image.section(".initrd").ok_or_else(|| {
-        Failure::message(Kind::Bad, format!("{} is a PE file without a section .initrd", path.display()))
-    })?;
-    file.seek(SeekFrom::Start(section.range().start)).map_err(named)?;
-    Ok(Box::new(file.take(section.size())))
+    Ok(Stream::whole(place.part(".initrd")?))
 }
 
 fn failure(error: ExplainError) -> Failure {
@@ -76,19 +67,18 @@ fn json(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     writeln!(out)
 }
 
-fn text(out: &mut impl Write, path: &Path, listing: &Listing) -> io::Result<()> {
-    head(out, path, listing)?;
+fn text(out: &mut impl Write, name: &str, listing: &Listing) -> io::Result<()> {
+    head(out, name, listing)?;
     reasons(out, listing)?;
     files(out, listing)?;
     notes(out, listing)
 }
 
-fn head(out: &mut impl Write, path: &Path, listing: &Listing) -> io::Result<()> {
+fn head(out: &mut impl Write, name: &str, listing: &Listing) -> io::Result<()> {
     let sum = |bytes: fn(&explain::Segment) -> u64| size(listing.segments.iter().map(bytes).sum());
     write!(
         out,
-        "{}: {}, {} unpacked, {} files",
-        path.display(),
+        "{name}: {}, {} unpacked, {} files",
         sum(|segment| segment.length),
         sum(|segment| segment.unpacked),
         listing.files.len()

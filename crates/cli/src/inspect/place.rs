@@ -51,6 +51,14 @@ impl Place {
         Ok(Self { source: opened.source, path, file, outside, inside })
     }
 
+    /// Something inside of it.
+    pub fn part(&self, address: &str) -> Result<Source, Failure> {
+        let opened = open(&self.source, &self.path, address);
+        opened
+            .map(|opened| opened.source)
+            .map_err(|error| Failure::new(Kind::Bad, miette::Report::from_err(error)))
+    }
+
     /// What lies around it.
     pub fn beside(&self) -> Option<&dyn Files> {
         Some(self.inside.as_deref().unwrap_or(&self.outside))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
+use bootwright_formats::cpio::Kind;
 use bootwright_formats::initrd::{Error, Reader};
 
 use super::{DRIVERS, MODULES_FOR};
@@ -124,11 +125,13 @@ fn place(error: &Error) -> Option<u64> {
 }
 
 fn walk(reader: &mut Reader<Stream>, contents: &mut Contents) -> Result<(), Error> {
+    let mut members = 0;
     while let Some(mut entry) = reader.next_entry()? {
-        contents.files += 1;
-        if contents.files > MAX_MEMBERS {
+        members += 1;
+        if members > MAX_MEMBERS {
             return Ok(());
         }
+        contents.files += u64::from(entry.metadata().kind() != Some(Kind::Directory));
         let path = printable(entry.path());
         let path = path.trim_start_matches("./").trim_start_matches('/');
         contents.init |= path == "init";
