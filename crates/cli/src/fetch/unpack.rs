@@ -32,6 +32,8 @@ pub(super) struct Unpacking {
     path: PathBuf,
     part: PathBuf,
     name: String,
+    /// Locked: two downloads to one path exclude each other.
+    _lock: File,
     state: Mutex<State>,
 }
 
@@ -54,9 +56,10 @@ impl Unpacking {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        File::create(&part)?;
+        let lock = File::options().write(true).create(true).truncate(false).open(&part)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
         let name = path.display().to_string();
-        Ok(Self { path: path.to_owned(), part, name, state: Mutex::default() })
+        Ok(Self { path: path.to_owned(), part, name, _lock: lock, state: Mutex::default() })
     }
 
     /// What came of it.
@@ -261,6 +264,14 @@ mod tests {
             let unpacked = store.unpacked().unwrap();
             assert_eq!((unpacked.size, unpacked.digest), (expected.len() as u64, Digest::of(&expected)));
         }
+    }
+
+    #[test]
+    fn two_downloads_to_one_path_do_not_mix() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        let _first = Unpacking::create(&path).unwrap();
+        assert_eq!(Unpacking::create(&path).err().unwrap().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -142,14 +142,6 @@ impl Tracker {
         Value::dict([("files", Value::Dict(files))]).encode()
     }
 
-    /// Puts a peer of our own into a swarm, to be told of to others for as long as the tracker lives.
-    pub fn add_own(&mut self, info_hash: InfoHash, address: SocketAddr, id: PeerId) {
-        if let Some(swarm) = self.swarms.get_mut(&info_hash) {
-            swarm.peers.insert(address, Peer::ours(id));
-        }
-        self.count();
-    }
-
     /// All swarms as they are at `now`.
     pub fn glance(&mut self, now: Duration) -> Vec<Glance> {
         self.expire(now);
@@ -182,7 +174,7 @@ impl Tracker {
         let swarm = swarm.ok_or_else(|| format!("{} is no file that is served here", announce.info_hash))?;
         let before = swarm.peers.len();
         if announce.event == Event::Stopped {
-            swarm.remove(&address);
+            swarm.peers.swap_remove(&address);
         } else {
             swarm.forget_moved(address, announce);
             if !swarm.peers.contains_key(&address) {

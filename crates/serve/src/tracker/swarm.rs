@@ -33,15 +33,8 @@ pub struct Peer {
     /// Bytes it has given to others, as it says.
     pub uploaded: u64,
     key: Vec<u8>,
-    /// When it is forgotten; never, for a peer of this server.
-    until: Option<Duration>,
-}
-
-impl Peer {
-    /// The server itself, which has everything.
-    pub(super) fn ours(id: PeerId) -> Self {
-        Self { id, left: 0, downloaded: 0, uploaded: 0, key: Vec::new(), until: None }
-    }
+    /// When it is forgotten.
+    until: Duration,
 }
 
 /// The peers of one file. Those of one address and port are one peer, whatever they call themselves: so
@@ -67,14 +60,7 @@ impl Swarm {
     }
 
     pub(super) fn expire(&mut self, now: Duration) {
-        self.peers.retain(|_, peer| peer.until.is_none_or(|until| now < until));
-    }
-
-    /// Takes the peer out, unless it is this server's own.
-    pub(super) fn remove(&mut self, address: &SocketAddr) {
-        if self.peers.get(address).is_some_and(|peer| peer.until.is_some()) {
-            self.peers.swap_remove(address);
-        }
+        self.peers.retain(|_, peer| now < peer.until);
     }
 
     /// Forgets the peer that has moved to `address`: same id and key. A client may have an address of
@@ -91,9 +77,6 @@ impl Swarm {
 
     pub(super) fn update(&mut self, address: SocketAddr, announce: &Announce, until: Duration) {
         let was = self.peers.get(&address);
-        if was.is_some_and(|peer| peer.until.is_none()) {
-            return;
-        }
         if announce.event == Event::Completed && was.is_none_or(|peer| peer.left > 0) {
             self.downloaded = self.downloaded.saturating_add(1);
         }
@@ -103,7 +86,7 @@ impl Swarm {
             downloaded: announce.downloaded,
             uploaded: announce.uploaded,
             key: announce.key.clone(),
-            until: Some(until),
+            until,
         };
         self.peers.insert(address, peer);
     }

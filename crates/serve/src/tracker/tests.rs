@@ -121,14 +121,14 @@ fn a_peer_that_moves_is_known_by_its_key() {
 }
 
 #[test]
-fn our_own_seeder_stays_whoever_asks() {
+fn what_is_no_longer_served_is_no_longer_tracked() {
     let mut tracker = tracker();
-    tracker.add_own(HASH, "10.0.0.1:6881".parse().unwrap(), PeerId([9; 20]));
-    ask(&mut tracker, 5, "127.0.0.1", &query(1, "&port=6881&left=0&event=stopped&ip=10.0.0.1"));
-    let answer = ask(&mut tracker, 100_000, "10.0.0.2", &query(2, "&port=1&left=1"));
-    assert_eq!(peers(&answer), ["10.0.0.1:6881"]);
-    tracker.track(&[]);
-    assert!(tracker.glance(SECOND).is_empty());
+    ask(&mut tracker, 0, "10.0.0.2", &query(1, "&port=1&left=1"));
+    let other = Tracked { info_hash: InfoHash([1; 20]), image: "other".into(), size: 1 };
+    tracker.track(std::slice::from_ref(&other));
+    assert!(failure_of(&ask(&mut tracker, 1, "10.0.0.2", &query(1, "&port=1&left=1"))).contains("no file"));
+    let swarms = tracker.glance(SECOND);
+    assert_eq!((swarms.len(), &swarms[0].file, swarms[0].peers.len()), (1, &other, 0));
 }
 
 #[test]
