@@ -3,109 +3,21 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
+use bench::{Bench, VERSION};
 use bootwright_build::recipe::Recipe;
-use bootwright_build::steps::{
-    BuildError, Cause, Options, Outcome, Progress, Refresh, Report, Step, StepReport, build,
-};
+use bootwright_build::steps::{BuildError, Cause, Outcome, Step};
 use bootwright_build::tar::{Writer, Written};
 use bootwright_build::tree::Metadata;
 use bootwright_formats::pe::Uki;
 use bootwright_image::manifest::{ArtifactKind, Mode};
 use bootwright_image::torrent::{Info, Metainfo};
 use bootwright_image::{Digest, Manifest, Pin, RootManifest, pin};
-
-const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
-const VERSION: &str = "6.12.1-test";
-
-/// A directory with a recipe, the tar it names, and room for what is built.
-struct Bench(tempfile::TempDir);
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<(Step, Outcome)>>);
-
-impl Progress for Heard {
-    fn begin(&self, _: Step, _: &str) {}
-    fn advance(&self, _: Step, _: u64, _: u64) {}
-    fn said(&self, _: Step, _: &str) {}
-    fn warn(&self, _: &str) {}
-    fn end(&self, report: &StepReport) {
-        self.0.lock().unwrap().push((report.step, report.outcome));
-    }
-}
-
-impl Bench {
-    fn new() -> Self {
-        let bench = Self(tempfile::tempdir().unwrap());
-        bench.write_tar(&[]);
-        bench.recipe("");
-        bench
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// A root with a kernel and `more` files.
-    fn write_tar(&self, more: &[(&str, &[u8])]) {
-        let kernel =
-            fs::read(STUB).unwrap_or_else(|error| panic!("{error}: install the package systemd-boot-efi"));
-        let modules = format!("usr/lib/modules/{VERSION}");
-        let built_in =
-            ["fs/squashfs/squashfs", "fs/overlayfs/overlay", "drivers/block/loop", "net/packet/af_packet"]
-                .map(|name| format!("kernel/{name}.ko\n"))
-                .concat();
-        let config = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\nCONFIG_DEVTMPFS=y\nCONFIG_TMPFS=y\nCONFIG_PROC_FS=y\n\
-            CONFIG_SYSFS=y\nCONFIG_BINFMT_ELF=y\nCONFIG_UNIX=y\nCONFIG_MODULES=y\nCONFIG_INET=y\nCONFIG_PACKET=y\n\
-            CONFIG_OVERLAY_FS=y\nCONFIG_BLK_DEV_LOOP=y\nCONFIG_SQUASHFS=y\nCONFIG_SQUASHFS_ZSTD=y\nCONFIG_EFI_STUB=y\n\
-            CONFIG_NET=y\n";
-        let files: Vec<(String, &[u8])> = vec![
-            (format!("boot/vmlinuz-{VERSION}"), &kernel),
-            (format!("boot/config-{VERSION}"), config.as_bytes()),
-            (format!("{modules}/modules.dep"), b"kernel/sound/beep.ko:\n"),
-            (format!("{modules}/modules.builtin"), built_in.as_bytes()),
-            (format!("{modules}/kernel/sound/beep.ko"), b"not chosen"),
-            ("etc/os-release".into(), b"PRETTY_NAME=\"Test OS\"\n"),
-            ("etc/passwd".into(), b"root:x:0:0::/root:/bin/sh\n"),
-        ];
-        let mut writer = Writer::new(fs::File::create(self.path("root.tar")).unwrap());
-        let metadata = Metadata { mode: 0o644, mtime: 1_600_000_000, ..Metadata::default() };
-        let more = more.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes));
-        for (name, bytes) in files.into_iter().chain(more) {
-            let size = bytes.len() as u64;
-            writer.header(name.as_bytes(), &metadata, Written::File(size)).unwrap();
-            writer.data(&mut &bytes[..], size).unwrap();
-        }
-        writer.finish().unwrap();
-    }
-
-    fn recipe(&self, more: &str) {
-        let text = format!("name = 'image'\n{more}\n[root]\nsource = 'tar'\npath = 'root.tar'\n");
-        fs::write(self.path("bootwright.toml"), text).unwrap();
-    }
-
-    fn build(&self) -> Result<(Report, Vec<(Step, Outcome)>), BuildError> {
-        self.build_to(&self.path("image"), &self.path("cache"))
-    }
-
-    fn build_to(&self, output: &Path, cache: &Path) -> Result<(Report, Vec<(Step, Outcome)>), BuildError> {
-        let recipe = Recipe::load(self.0.path()).unwrap();
-        let options = Options {
-            output: Some(output.to_owned()),
-            cache: Some(cache.to_owned()),
-            agent: b"the agent".to_vec(),
-            epoch: Some(1_700_000_000),
-            refresh: Refresh::Keep,
-        };
-        let heard = Heard::default();
-        let report = build(&recipe, &options, &heard)?;
-        Ok((report, heard.0.into_inner().unwrap()))
-    }
-}
 
 fn section(image: &Path, name: &str) -> Vec<u8> {
     let range = Uki::read(&mut fs::File::open(image).unwrap()).unwrap().range(name).unwrap();
@@ -158,29 +70,6 @@ fn an_image_is_complete_and_its_parts_vouch_for_each_other() {
     assert_eq!((pin.name.as_str(), pin.built), ("image", 1_700_000_000));
     assert_eq!(file(&files, "/init"), b"the agent");
     assert_eq!(section(&bench.path("image/image.efi"), ".uname"), VERSION.as_bytes());
-}
-
-#[test]
-fn veritysetup_verifies_a_root_by_the_hash_in_its_manifest() {
-    let bench = Bench::new();
-    bench.recipe("verity = true");
-    bench.build().unwrap();
-    let path = bench.path("image/root.img");
-    let manifest = RootManifest::from_bytes(&fs::read(bench.path("image/root.json")).unwrap()).unwrap();
-    let verity = manifest.verity.unwrap();
-    let verify = || {
-        let mut command = Command::new("veritysetup");
-        command.arg("verify").args([&path, &path]).arg(verity.root_hash.hex());
-        command.arg(format!("--hash-offset={}", verity.hash_offset().unwrap()));
-        command.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin");
-        command.output().expect("veritysetup of the package cryptsetup-bin").status.success()
-    };
-    assert!(verify());
-    let mut bytes = fs::read(&path).unwrap();
-    assert_eq!((bytes.len() as u64, Digest::of(&bytes)), (manifest.size, manifest.digest));
-    bytes[200] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    assert!(!verify());
 }
 
 #[test]
@@ -244,7 +133,7 @@ fn mirrors_of_the_recipe_are_web_seeds_and_change_nothing_else() {
     assert!(!bench.build().unwrap().0.unchanged);
     assert!(bench.path("image/root.torrent").exists());
     bench.recipe("mirrors = ['ftp://a/']");
-    let error = format!("{:?}", Recipe::load(bench.0.path()).unwrap_err());
+    let error = format!("{:?}", Recipe::load(&bench.path("")).unwrap_err());
     assert!(error.contains("a mirror is the URL of a directory"), "{error}");
 }
 

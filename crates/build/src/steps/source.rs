@@ -85,7 +85,7 @@ impl Job<'_> {
         let architecture = oci::architecture();
         let key = Key::default().with("image", name).with("architecture", architecture).finish();
         let earlier = match self.options.refresh {
-            Refresh::Keep => self.cache.get("image", key),
+            Refresh::Keep => self.cache.get("registry", key),
             Refresh::Fetch => None,
         };
         let fetch = |directory: &Path| -> Result<(), BuildError> {
@@ -95,7 +95,7 @@ impl Job<'_> {
         };
         let directory = match earlier {
             Some(directory) => directory,
-            None => self.cache.put("image", key, fetch)?,
+            None => self.cache.put("registry", key, fetch)?,
         };
         Ok(directory.join(LAYOUT))
     }
@@ -104,32 +104,34 @@ impl Job<'_> {
     fn merge_layers(
         &mut self,
         began: std::time::Instant,
-        path: &Path,
+        image: &Path,
         reference: Option<&str>,
     ) -> Result<Tree, BuildError> {
-        let files = if path.is_dir() { Tree::from_directory(path)? } else { self.unpack_archive(path)?.0 };
-        let layout = Layout::new(path, &files);
+        let files = if image.is_dir() { Tree::from_directory(image)? } else { self.unpack_archive(image)?.0 };
+        let layout = Layout::new(image, &files);
         let layers = layout.layers(reference, oci::architecture())?;
-        let mut tree = Tree::default();
-        let mut outcome = Outcome::Cached;
+        let mut key = Key::default();
         for layer in &layers {
-            let key = Key::default().with("layer", layer.diff_id().0).finish();
-            let directory = match self.cache.get("layer", key) {
-                Some(directory) => directory,
-                None => {
-                    outcome = Outcome::Done;
-                    let unpack = |directory: &Path| layout.unpack(layer, &directory.join(TAR));
-                    self.cache.put("layer", key, |directory| unpack(directory).map_err(BuildError::from))?
-                }
-            };
-            let tar = directory.join(TAR);
-            let failed = |source| ArchiveError::Read { path: tar.clone(), source };
-            let backing = File::open(&tar).and_then(Backing::new).map_err(failed)?;
-            tree.apply_layer(&backing).map_err(|source| BuildError::Layer {
-                image: path.to_owned(),
-                diff_id: layer.diff_id(),
-                source,
-            })?;
+            key = key.with("layer", layer.diff_id().0);
+        }
+        let key = key.finish();
+        let tar = |directory: &Path, number: usize| directory.join(format!("{number}.tar"));
+        let unpack = |directory: &Path| -> Result<(), BuildError> {
+            let unpack = |(number, layer)| Ok(layout.unpack(layer, &tar(directory, number))?);
+            layers.iter().enumerate().try_for_each(unpack)
+        };
+        let (directory, outcome) = match self.cache.get("layers", key) {
+            Some(directory) => (directory, Outcome::Cached),
+            None => (self.cache.put("layers", key, unpack)?, Outcome::Done),
+        };
+        let mut tree = Tree::default();
+        for (number, layer) in layers.iter().enumerate() {
+            let path = tar(&directory, number);
+            let failed = |source| ArchiveError::Read { path: path.clone(), source };
+            let backing = File::open(&path).and_then(Backing::new).map_err(failed)?;
+            let failed =
+                |source| BuildError::Layer { image: image.to_owned(), diff_id: layer.diff_id(), source };
+            tree.apply_layer(&backing).map_err(failed)?;
         }
         self.end_source(began, outcome, &tree, &format!("OCI image of {} layers", layers.len()));
         Ok(tree)
