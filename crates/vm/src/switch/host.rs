@@ -124,3 +124,38 @@ impl phy::TxToken for Slot<'_> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a guest may send: anything, or something that begins as a packet for this host does.
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let noise = || proptest::collection::vec(any::<u8>(), 0..120);
+        let head = |kind: [u8; 2]| [&MAC[..], &[0x52, 0x54, 0, 0xb0, 7, 1], &kind].concat();
+        let with = |head: Vec<u8>| noise().prop_map(move |rest| [&head[..], &rest].concat());
+        let ipv4 = (prop_oneof![Just(1u8), Just(6), Just(17)], noise()).prop_map(move |(protocol, rest)| {
+            let addresses = [10, 77, 0, 50, 10, 77, 0, 1];
+            let length = u16::try_from(20 + rest.len()).unwrap().to_be_bytes();
+            let ip = [&[0x45, 0], &length[..], &[0, 0, 0, 0, 64, protocol, 0, 0], &addresses].concat();
+            [&head([8, 0])[..], &ip, &rest].concat()
+        });
+        prop_oneof![noise(), with(head([8, 6])), with(head([8, 0])), ipv4]
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_brings_the_host_down(frames in proptest::collection::vec(frames(), 1..20)) {
+            let mut host = Host::new(&Door::new().unwrap()).unwrap();
+            frames.iter().for_each(|frame| host.receive(frame));
+            host.step();
+            // Who has 10.77.0.1? Tell 10.77.0.60 (RFC 826).
+            let me = [0x52, 0x54, 0, 0xb0, 7, 9];
+            let head = [&[0xff; 6][..], &me, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]].concat();
+            host.receive(&[&head[..], &me, &[10, 77, 0, 60], &[0; 6], &[10, 77, 0, 1]].concat());
+            prop_assert!(host.step().iter().any(|frame| frame.starts_with(&me)));
+        }
+    }
+}

@@ -80,8 +80,11 @@ impl Connections {
             if let Err(error) = connection.carry(socket) {
                 tracing::debug!("{} and port {}: {error}", connection.machine, connection.port);
                 socket.abort();
+                // It has a reset to send, and is gone the next time.
+                return true;
             }
-            let lives = socket.state() != State::Closed || socket.send_queue() > 0;
+            // One that listens still: the stack has seen the frame that it was made for, and did not like it.
+            let lives = !matches!(socket.state(), State::Closed | State::Listen);
             if !lives {
                 sockets.remove(connection.socket);
             }
@@ -160,7 +163,9 @@ fn opens(frame: &[u8]) -> Option<(SocketAddrV4, u16)> {
         return None;
     }
     let segment = TcpPacket::new_checked(packet.payload()).ok()?;
-    let opens = segment.syn() && !segment.ack() && segment.dst_port() != 0;
+    let sound = packet.verify_checksum()
+        && segment.verify_checksum(&packet.src_addr().into(), &packet.dst_addr().into());
+    let opens = sound && segment.syn() && !segment.ack() && segment.dst_port() != 0;
     opens.then(|| (SocketAddrV4::new(packet.src_addr(), segment.src_port()), segment.dst_port()))
 }
 
