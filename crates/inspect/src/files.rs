@@ -1,7 +1,7 @@
 //! Files by path: in a file system, an archive, or beside the file that is inspected.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_formats::FileBytes;
@@ -45,13 +45,12 @@ impl Files for HostDirectory {
         Ok(None)
     }
 
-    /// Only plain names: a hostile file must not lead elsewhere.
+    /// Only files of the directory itself: a hostile file must not lead elsewhere.
     fn open(&self, path: &str) -> io::Result<Option<Source>> {
-        if !bootwright_image::manifest::is_plain_name(path) {
-            return Ok(None);
-        }
-        let path = self.0.join(path);
-        match std::fs::symlink_metadata(&path) {
+        let mut steps = Path::new(path).components();
+        let (Some(Component::Normal(name)), None) = (steps.next(), steps.next()) else { return Ok(None) };
+        let path = self.0.join(name);
+        match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bootwright_formats::{FileBytes, ReadAt};
-use bootwright_inspect::{Cache, Depth, Firmware, Options, Severity, Source, inspect};
+use bootwright_inspect::{
+    Cache, Depth, Files as _, Firmware, HostDirectory, Options, Severity, Source, inspect,
+};
 use judges::{blank, inside, look, run, uki};
 
 const RELEASE: &str = "6.1.0-test";
@@ -152,13 +154,29 @@ fn an_esp_without_the_default_path_and_entries_that_lead_nowhere_are_told() {
 fn a_parent_that_is_not_beside_its_child_is_named() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path();
-    blank(directory, "base", 16);
-    run(directory, "mkfs.ext4", &["-q", "-L", "base", "base"]);
-    run(directory, "qemu-img", &["create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", "child.qcow2"]);
+    blank(directory, "base disk", 16);
+    run(directory, "mkfs.ext4", &["-q", "-L", "base", "base disk"]);
+    run(
+        directory,
+        "qemu-img",
+        &["create", "-q", "-f", "qcow2", "-b", "base disk", "-F", "raw", "child.qcow2"],
+    );
     let node = look(directory, "child.qcow2", Depth::Headers);
     assert_eq!(node.children[0].facts.text("label"), Some("base"), "{node:?}");
-    std::fs::remove_file(directory.join("base")).unwrap();
+    std::fs::remove_file(directory.join("base disk")).unwrap();
     let node = look(directory, "child.qcow2", Depth::Headers);
-    assert!(node.problems[0].what.contains("\"base\""), "{:?}", node.problems);
+    assert!(node.problems[0].what.contains("\"base disk\""), "{:?}", node.problems);
     assert_eq!(node.problems[0].severity, Severity::Error);
+}
+
+#[test]
+fn a_file_does_not_lead_out_of_its_directory() {
+    let temporary = tempfile::tempdir().unwrap();
+    std::fs::create_dir(temporary.path().join("inner")).unwrap();
+    std::fs::write(temporary.path().join("secret"), "x").unwrap();
+    let directory = HostDirectory::of(&temporary.path().join("inner/file"));
+    let absolute = temporary.path().join("secret").display().to_string();
+    for path in ["../secret", absolute.as_str(), "..", "", "./../secret"] {
+        assert!(directory.open(path).unwrap().is_none(), "{path}");
+    }
 }

@@ -104,7 +104,7 @@ fn hybrid(node: &mut Node, source: &Source, look: &Look<'_>) -> io::Result<()> {
     if let Inner::Parts(parts) = inner {
         let name = |part: &Part| format!("{} at {}", part.node.what, part.node.offset.unwrap_or(0));
         esp = parts.iter().any(|part| part.node.facts.text("type") == Some(crate::check::ESP));
-        node.list("partitions", parts.iter().map(name).map(|name| name.replace(' ', "_")).collect());
+        node.text("partitions", parts.iter().map(name).collect::<Vec<_>>().join(", "));
     }
     if tables.boots.iter().any(|boot| boot.firmware == Firmware::Bios) {
         node.boots(Firmware::Bios, Some("x86"), "as a disk, the code in its MBR");
