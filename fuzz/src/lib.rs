@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod oci;
 pub mod partitions;
 pub mod pe;
+pub mod peer;
 pub mod recipe;
 pub mod tar;
 pub mod tftp;
@@ -68,7 +69,7 @@ mod smoke {
 
     smoke!(
         cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, oci, partitions, pe,
-        recipe, tar, tftp, torrent, tracker, verity
+        peer, recipe, tar, tftp, torrent, tracker, verity
     );
 
     /// The readers of disks: one name each, as for all others.

@@ -1,7 +1,7 @@
 //! Plays fleets over a simulated network: how long the last machine takes, and what leaves the origin.
 //!
 //!     fleet [SEED]                    small fleets, every block
-//!     fleet curve SEED MACHINES…      large ones, every chunk
+//!     fleet curve SEED MACHINES…      large ones, in quarters of chunks
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn main() {
             let seed = rest.first().map_or(1, number);
             for machines in rest.iter().skip(1).map(number) {
                 let even = Scenario::even(machines as usize, SIZE, RATE, seed);
-                play("at once", &Scenario { grain: Grain::Chunks, ..even });
+                play("at once", &Scenario { grain: Grain::Quarters, ..even });
             }
         }
         _ => small(words.first().map_or(1, number)),

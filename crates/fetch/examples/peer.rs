@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bootwright_fetch::{
     Client, FileStore, HttpSource, Notice, Options, PeerOptions, Port, Seeder, Source, Timeouts, Trust, dns,
@@ -69,8 +70,11 @@ fn peers(tracker: &str) -> Result<PeerOptions, AnyError> {
 
 async fn origin(manifest: &str, file: &str, tracker: &str) -> Result<(), AnyError> {
     let store = Arc::new(FileStore::in_place(Path::new(file))?);
-    let _seeder = Seeder::origin(&read(manifest)?, store, peers(tracker)?);
-    std::future::pending().await
+    let seeder = Seeder::origin(&read(manifest)?, store, peers(tracker)?);
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        eprintln!("{:#?}", seeder.status());
+    }
 }
 
 async fn node(

@@ -68,8 +68,8 @@ pub struct Machine {
 pub enum Grain {
     /// Every block and every message waits its turn on its link.
     Blocks,
-    /// A chunk travels as one block, messages take their latency and nothing else: for large fleets.
-    Chunks,
+    /// A chunk travels as four blocks, messages take their latency and nothing else: for large fleets.
+    Quarters,
 }
 
 /// How it went.

@@ -1,6 +1,6 @@
 //! Hosts, connections and the events between them.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
@@ -53,14 +53,39 @@ enum Happening {
     Broadcast(usize, u32, Talk),
 }
 
+/// What happens when: the earliest first, and of those at one time the one that was said first.
+struct Due {
+    time: Reverse<(u64, u64)>,
+    happening: Happening,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.time.cmp(&other.time)
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.time == other.time
+    }
+}
+
+impl Eq for Due {}
+
 pub(super) struct World<'a> {
     scenario: &'a Scenario,
     limits: Limits,
     random: fastrand::Rng,
     now: u64,
     sequence: u64,
-    queue: BinaryHeap<Reverse<(u64, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
+    queue: BinaryHeap<Due>,
     hosts: Vec<Host>,
     connections: Vec<Connection>,
     started: Vec<usize>,
@@ -77,8 +102,8 @@ fn nanos(time: Duration) -> u64 {
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
         let mut limits = Limits::new(scenario.size, scenario.chunk);
-        if scenario.grain == Grain::Chunks {
-            limits.block = scenario.chunk;
+        if scenario.grain == Grain::Quarters {
+            limits.block = (scenario.chunk / 4).max(1);
         }
         let chunks = limits.chunks();
         let host = |link: &Link, stored| Host {
@@ -101,7 +126,6 @@ impl<'a> World<'a> {
             now: 0,
             sequence: 0,
             queue: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
             hosts,
             connections: Vec::new(),
             started: Vec::new(),
@@ -120,14 +144,12 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn run(mut self) -> Outcome {
-        while let Some(Reverse((time, sequence))) = self.queue.pop() {
+        while let Some(Due { time: Reverse((time, _)), happening }) = self.queue.pop() {
             self.now = time;
             if time > END || self.hosts.iter().skip(1).all(|host| host.done.is_some()) {
                 break;
             }
-            if let Some(happening) = self.happenings.remove(&sequence) {
-                self.happen(happening);
-            }
+            self.happen(happening);
         }
         let done = self.hosts.iter().skip(1).map(|host| host.done.map(Duration::from_nanos)).collect();
         Outcome { done, origin_bytes: self.origin_bytes, wasted: self.wasted }
@@ -135,8 +157,7 @@ impl<'a> World<'a> {
 
     fn at(&mut self, time: u64, happening: Happening) {
         self.sequence += 1;
-        self.queue.push(Reverse((time, self.sequence)));
-        self.happenings.insert(self.sequence, happening);
+        self.queue.push(Due { time: Reverse((time, self.sequence)), happening });
     }
 
     fn after(&mut self, delay: u64, happening: Happening) {
@@ -265,7 +286,7 @@ impl<'a> World<'a> {
     fn say(&mut self, host: usize, peer: PeerId, talk: Talk) {
         match self.scenario.grain {
             Grain::Blocks => self.put(host, peer, Item::Talk(talk)),
-            Grain::Chunks => {
+            Grain::Quarters => {
                 let Some(connection) = self.hosts[host].peers.get(&peer).copied() else { return };
                 let way = self.way(connection, host);
                 let latency = nanos(self.scenario.latency);
@@ -280,7 +301,7 @@ impl<'a> World<'a> {
                 let peers: Vec<PeerId> = self.hosts[host].peers.keys().copied().collect();
                 peers.into_iter().for_each(|peer| self.put(host, peer, Item::Talk(talk.clone())));
             }
-            Grain::Chunks => {
+            Grain::Quarters => {
                 let life = self.hosts[host].life;
                 self.after(nanos(self.scenario.latency), Happening::Broadcast(host, life, talk));
             }

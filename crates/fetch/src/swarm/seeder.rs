@@ -1,5 +1,6 @@
 //! Giving without taking: after a download, and as the origin of a fleet.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bootwright_image::torrent::Info;
@@ -13,6 +14,9 @@ use super::policy::Seeding;
 use crate::store::Store;
 use crate::verify::Layout;
 
+/// Failures that a status lists.
+const SETBACKS: usize = 8;
+
 /// How a seed is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeedStatus {
@@ -22,6 +26,8 @@ pub struct SeedStatus {
     pub connected: usize,
     /// What each peer gave and got, those that have left included.
     pub peers: Vec<PeerShare>,
+    /// What peers and trackers did wrong, the last ones, newest first.
+    pub setbacks: VecDeque<String>,
     /// Why it has ended, when the file could not be read any more.
     pub broken: Option<String>,
 }
@@ -72,9 +78,15 @@ impl Drop for Seeder {
 }
 
 async fn seed(mut hub: Hub, status: Arc<Mutex<SeedStatus>>, mut stopped: oneshot::Receiver<()>) {
-    let set = |hub: &Hub, broken| {
-        let now =
-            SeedStatus { uploaded: hub.uploaded(), connected: hub.connected(), peers: hub.shares(), broken };
+    let mut setbacks = VecDeque::new();
+    let set = |hub: &Hub, setbacks: &VecDeque<String>, broken| {
+        let now = SeedStatus {
+            uploaded: hub.uploaded(),
+            connected: hub.connected(),
+            peers: hub.shares(),
+            setbacks: setbacks.clone(),
+            broken,
+        };
         *status.lock().unwrap_or_else(PoisonError::into_inner) = now;
     };
     let mut ticks = 0u32;
@@ -83,16 +95,22 @@ async fn seed(mut hub: Hub, status: Arc<Mutex<SeedStatus>>, mut stopped: oneshot
             _ = &mut stopped => break,
             turn = hub.turn() => match turn {
                 Turn::Store(offset, error) => {
-                    set(&hub, Some(format!("reading byte {offset}: {error}")));
+                    set(&hub, &setbacks, Some(format!("reading byte {offset}: {error}")));
                     break;
                 }
                 Turn::Tick => {
                     ticks = ticks.wrapping_add(1);
                     if ticks % 10 == 1 {
-                        set(&hub, None);
+                        set(&hub, &setbacks, None);
                     }
                 }
-                _ => {}
+                Turn::Failed(failure) => {
+                    let text = failure.explain();
+                    setbacks.retain(|earlier| *earlier != text);
+                    setbacks.push_front(text);
+                    setbacks.truncate(SETBACKS);
+                }
+                Turn::Took(_) | Turn::Returned(_) | Turn::Arrived { .. } => {}
             }
         }
     }

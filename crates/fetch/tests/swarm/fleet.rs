@@ -1,5 +1,6 @@
 //! An origin, a tracker, and machines that fetch.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Fleet {
 /// A machine that has the image.
 pub struct Machine {
     pub complete: Complete,
+    /// What was told of peers that failed.
+    pub told: Vec<String>,
     #[expect(dead_code, reason = "it gives as long as it lives")]
     pub seeder: Seeder,
 }
@@ -35,6 +38,20 @@ pub struct Machine {
 impl Fleet {
     /// With an origin that has an image of `size` bytes.
     pub async fn new(size: usize) -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, size).await
+    }
+
+    /// The same with an origin that sends so many bytes a second.
+    pub async fn slow(size: usize, rate: u64) -> Self {
+        Self::build(Ipv4Addr::LOCALHOST, size, Some(rate)).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn at(ip: Ipv4Addr, size: usize) -> Self {
+        Self::build(ip, size, None).await
+    }
+
+    async fn build(ip: Ipv4Addr, size: usize, upload_rate: Option<u64>) -> Self {
         let mut image = vec![0; size];
         fastrand::Rng::with_seed(7).fill(&mut image);
         let mut digester = ChunkDigester::new(64 << 10);
@@ -51,12 +68,12 @@ impl Fleet {
         };
         let bytes = manifest.to_bytes().unwrap();
         let manifest = RootManifest::verify(&bytes, &Digest::of(&bytes)).unwrap();
-        let tracker = Tracker::start().await;
+        let tracker = Tracker::start(ip).await;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("origin.img");
         std::fs::write(&path, &image).unwrap();
         let store = Arc::new(FileStore::in_place(&path).unwrap());
-        let origin = Some(Seeder::origin(&manifest, store, peers(&tracker)));
+        let origin = Some(Seeder::origin(&manifest, store, PeerOptions { upload_rate, ..peers(&tracker) }));
         tracker.knows(1).await;
         Self { tracker, image, manifest, origin, directory }
     }
@@ -92,14 +109,14 @@ impl Fleet {
             let done = tokio::time::timeout(PATIENCE, fetching).await;
             let (complete, seeder) = done.unwrap_or_else(|_| panic!("it hangs: {failures:?}")).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), image);
-            Machine { complete, seeder }
+            Machine { complete, told: failures, seeder }
         })
     }
 }
 
 /// A part in the swarm, with a port of its own.
 pub fn peers(tracker: &Tracker) -> PeerOptions {
-    let port = Port::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = Port::bind((tracker.ip(), 0).into()).unwrap();
     PeerOptions::new(port, client(), Some(tracker.url()))
 }
 

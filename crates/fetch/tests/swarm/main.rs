@@ -1,8 +1,10 @@
 //! Swarms in one process, on loopback: every machine runs the engine as a real one does.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod fleet;
+mod hostile;
+mod judges;
 mod tracker;
 
 use fleet::{Fleet, Machine};

@@ -1,6 +1,7 @@
 //! The smallest tracker: it gives everybody the ports of all who have announced.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,26 +10,37 @@ use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 pub struct Tracker {
-    port: u16,
+    address: SocketAddr,
     ports: Arc<Mutex<BTreeSet<u16>>>,
 }
 
 impl Tracker {
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// On `ip`, where all machines are.
+    pub async fn start(ip: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let ports = Arc::new(Mutex::new(BTreeSet::new()));
         let known = ports.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, known.clone()));
+                tokio::spawn(answer(stream, ip, known.clone()));
             }
         });
-        Self { port, ports }
+        Self { address, ports }
     }
 
     pub fn url(&self) -> Url {
-        format!("http://127.0.0.1:{}/announce", self.port).parse().unwrap()
+        format!("http://{}/announce", self.address).parse().unwrap()
+    }
+
+    /// Gives this port to everybody, too.
+    pub fn add(&self, port: u16) {
+        self.ports.lock().unwrap().insert(port);
+    }
+
+    /// Where machines are.
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip()
     }
 
     /// Waits until so many have announced.
@@ -39,7 +51,7 @@ impl Tracker {
     }
 }
 
-async fn answer(mut stream: TcpStream, ports: Arc<Mutex<BTreeSet<u16>>>) {
+async fn answer(mut stream: TcpStream, ip: Ipv4Addr, ports: Arc<Mutex<BTreeSet<u16>>>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
@@ -48,7 +60,12 @@ async fn answer(mut stream: TcpStream, ports: Arc<Mutex<BTreeSet<u16>>>) {
     }
     let request = String::from_utf8_lossy(&request);
     let value = |name: &str| Some(request.split_once(name)?.1.split(['&', ' ']).next()?.to_owned());
-    let port: u16 = value("&port=").unwrap().parse().unwrap();
+    let port = value("port=").and_then(|port| port.parse::<u16>().ok());
+    // Some scrape, too.
+    let Some(port) = port.filter(|_| request.starts_with("GET /announce?")) else {
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
+        return;
+    };
     let mut body = b"d8:intervali5e5:peers".to_vec();
     {
         let mut ports = ports.lock().unwrap();
@@ -59,7 +76,7 @@ async fn answer(mut stream: TcpStream, ports: Arc<Mutex<BTreeSet<u16>>>) {
         };
         body.extend_from_slice(format!("{}:", 6 * ports.len()).as_bytes());
         for port in ports.iter() {
-            body.extend_from_slice(&[127, 0, 0, 1]);
+            body.extend_from_slice(&ip.octets());
             body.extend_from_slice(&port.to_be_bytes());
         }
     }

@@ -8,10 +8,14 @@ use super::table::State;
 use super::words::{Action, Block, Fall, Got, PeerId, Talk};
 
 /// A request that has waited so long without a byte goes to a peer that is free.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// A chunk of which nothing has come for so long is asked of a second peer.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// Peers that are asked at one time. Each machine's uplink then has about so many requests waiting, however
+/// large the fleet is: enough that it never idles, few enough that none waits for long.
+const ASKED: usize = 16;
 
 /// A peer that says it is busy is left alone for that long.
 const REST: Duration = Duration::from_millis(100);
@@ -89,10 +93,18 @@ impl Swarm {
         if !room || !peer.we_want || !peer.can_take(now, &self.limits) {
             return false;
         }
+        if peer.attempts.is_empty() && self.asked() >= ASKED {
+            return false;
+        }
         let chosen = self.table.choose(&peer.has, &mut self.random);
         let Some(chunk) = chosen.or_else(|| self.take_over(now, id)) else { return false };
         self.ask(now, id, chunk);
         true
+    }
+
+    /// Peers that owe us something.
+    fn asked(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.attempts.is_empty()).count()
     }
 
     fn ask(&mut self, now: Duration, id: PeerId, chunk: u32) {

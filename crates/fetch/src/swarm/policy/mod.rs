@@ -261,21 +261,25 @@ impl Swarm {
         }
     }
 
+    /// BEP 3 has it come first and once. aria2 sends one in the place of many HAVEs, too: what it adds counts.
     fn bitfield(&mut self, now: Duration, id: PeerId, bits: Bits) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if std::mem::replace(&mut peer.spoken, true) || bits.len() != self.limits.chunks() {
-            return self.drop(id, Fall::Broken("a bitfield that was not due"));
+        if bits.len() != self.limits.chunks() {
+            return self.drop(id, Fall::Broken("a bitfield of another torrent"));
         }
-        for chunk in bits.iter() {
-            self.table.gain(chunk);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let new: Vec<u32> = bits.iter().filter(|chunk| !peer.has.has(*chunk)).collect();
+        if std::mem::replace(&mut peer.spoken, true) && new.is_empty() {
+            return self.noise(id);
+        }
+        for chunk in &new {
+            peer.has.insert(*chunk);
+            self.table.gain(*chunk);
             if let Some(reveal) = &mut self.reveal {
-                reveal.has(now, id, chunk, self.table.copies(chunk));
+                reveal.has(now, id, *chunk, self.table.copies(*chunk));
             }
         }
-        let useful = bits.iter().find(|chunk| !self.table.stored().has(*chunk));
-        let full = bits.is_full();
-        peer.has = bits;
-        if let Some(chunk) = useful {
+        let full = peer.has.is_full();
+        if let Some(chunk) = new.into_iter().find(|chunk| !self.table.stored().has(*chunk)) {
             self.care_for(id, chunk);
         } else if full && self.table.stored().is_full() {
             self.part(id);

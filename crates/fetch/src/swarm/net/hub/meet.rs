@@ -32,9 +32,8 @@ impl Hub {
     pub(super) fn dial(&mut self) {
         let ours = self.peers.values().filter(|peer| peer.side == Side::Ours).count();
         let seed = self.swarm.stored().is_full();
-        // Those who want something come to a seed; it looks for nobody, but tries those it was told of.
-        let most =
-            if seed && self.options.peers.is_empty() { 0 } else { DIALLED.min(self.options.connections) };
+        // A seed dials too: not every client that wants something can dial it without ado.
+        let most = DIALLED.min(self.options.connections);
         let room = most.saturating_sub(ours + self.dials.len());
         let now = self.now();
         for _ in 0..room.min(DIALLING.saturating_sub(self.dials.len())) {
