@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind, OrFail as _};
 /// Make an ISO of an image: a CD for UEFI and BIOS, and a USB stick when it is written to one.
 ///
 /// The same file is both, and its tree boots when it is copied to a stick with FAT. A recipe makes it with the
-/// image: formats = ["iso"] in [output]. BIOS boot needs GRUB's files (grub-pc-bin, grub-common).
+/// image: formats = ["iso"] in its table output. BIOS boot needs GRUB's files (grub-pc-bin, grub-common).
 ///
 /// Example: bootwright iso ./worker -o worker.iso
 #[derive(Args)]
