@@ -92,6 +92,7 @@ mod smoke {
             disk_vdi: vdi seed,
             disk_vhd: vhd seed,
             disk_vhdx: vhdx seed,
+            disk_vhdx_log: vhdx logged,
             disk_vmdk: vmdk seed,
             disk_vmdk_stream: vmdk stream,
         );

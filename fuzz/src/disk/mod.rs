@@ -50,6 +50,16 @@ impl Sparse {
         packed
     }
 
+    /// Makes the compact form again.
+    pub fn repack(&self) -> Vec<u8> {
+        let mut packed = self.size.to_le_bytes().to_vec();
+        for (number, sector) in &self.sectors {
+            packed.extend((*number as u32).to_le_bytes());
+            packed.extend(sector);
+        }
+        packed
+    }
+
     /// Changes the `length` bytes at `at`, to set a checksum right.
     pub fn change(&mut self, at: u64, length: usize, change: impl Fn(&mut [u8])) {
         let mut bytes = vec![0; length];
@@ -72,10 +82,19 @@ impl ReadAt for Sparse {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let number = offset / SECTOR as u64;
+        let next = self.sectors.range(number..).next().map_or(u64::MAX, |(next, _)| *next);
+        if next > number {
+            // Nothing but zeros up to the next sector.
+            let clear = usize::try_from(next.saturating_mul(SECTOR as u64) - offset).unwrap_or(usize::MAX);
+            let count = buffer.len().min(left).min(clear);
+            buffer.get_mut(..count).unwrap_or_default().fill(0);
+            return Ok(count);
+        }
         let within = (offset % SECTOR as u64) as usize;
         let count = buffer.len().min(left).min(SECTOR - within);
         let zeros = [0; SECTOR];
-        let sector = self.sectors.get(&(offset / SECTOR as u64)).unwrap_or(&zeros);
+        let sector = self.sectors.get(&number).unwrap_or(&zeros);
         buffer.iter_mut().zip(sector.iter().skip(within)).take(count).for_each(|(to, from)| *to = *from);
         Ok(count)
     }
@@ -126,6 +145,7 @@ mod tests {
             (vdi::seed(), Format::Vdi),
             (vhd::seed(), Format::Vhd),
             (vhdx::seed(), Format::Vhdx),
+            (vhdx::logged(), Format::Vhdx),
             (vmdk::seed(), Format::Vmdk),
             (vmdk::stream(), Format::Vmdk),
         ];

@@ -128,7 +128,9 @@ fn entry(ring: &[u8], at: u64, guid: Uuid) -> Option<Entry> {
     if length == 0 || length > size || !length.is_multiple_of(SECTOR) {
         return None;
     }
-    let bytes: Vec<u8> = ring.iter().cycle().skip(at as usize).take(length as usize).copied().collect();
+    // What the ring's end cuts off goes on at its start; the length is at most the ring's.
+    let front = head.get(..head.len().min(length as usize))?;
+    let bytes = [front, ring.get(..length as usize - front.len())?].concat();
     (bytes.le32(4)? == checksum(&bytes)).then_some(())?;
     Some(Entry { offset: at, sequence: bytes.le64(16)?, tail: bytes.le32(12)?, bytes })
 }
