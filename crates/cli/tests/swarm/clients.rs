@@ -1,4 +1,4 @@
-//! libtorrent as a leecher and as a seeder.
+//! aria2, transmission and libtorrent as leechers and as seeders.
 
 use super::*;
 
@@ -11,6 +11,19 @@ while not h.status().is_seeding: time.sleep(0.1)
 print('all there', flush=True)
 time.sleep(300)";
 
+fn aria2(site: &Site, host: &Host, directory: &Path, torrent: &Path) -> Service {
+    let mut command = host.command(&site.lab, "aria2c");
+    command.args(["--enable-dht=false", "--bt-enable-lpd=false", "--seed-time=10", "--seed-ratio=0.0"]);
+    command.args(["--check-integrity=true", "--bt-seed-unverified=false", "--summary-interval=1", "-d"]);
+    Service::start(command.arg(directory).arg(torrent), None).unwrap()
+}
+
+fn transmission(site: &Site, host: &Host, directory: &Path, torrent: &Path) -> Service {
+    let mut command = host.command(&site.lab, "transmission-cli");
+    command.args(["-M", "-w"]).arg(directory).arg("-g").arg(directory.join("configuration")).arg(torrent);
+    Service::start(&mut command, None).unwrap()
+}
+
 fn libtorrent(site: &Site, host: &Host, directory: &Path, torrent: &Path) -> Service {
     let mut command = host.command(&site.lab, "/usr/bin/python3");
     Service::start(command.args(["-c", LIBTORRENT]).arg(torrent).arg(directory), None).unwrap()
@@ -20,7 +33,8 @@ type Client = fn(&Site, &Host, &Path, &Path) -> Service;
 
 /// The client gets the file from the server alone, then gives it to us, who would wait long for the server.
 fn both_ways(name: &str, client: Client) {
-    let site = Site::new(20, 8 << 20, &[]);
+    // So slow that we still want chunks when transmission next looks whom it shall serve, every ten seconds.
+    let site = Site::new(4, 8 << 20, &[]);
     let (theirs, ours) = (site.lab.host("10.77.0.11").unwrap(), site.lab.host("10.77.0.12").unwrap());
     let torrent = site.torrent();
     let service = client(&site, &theirs, &site.directory(name), &torrent);
@@ -41,6 +55,16 @@ fn both_ways(name: &str, client: Client) {
         "{bytes} bytes from {name}: {done}\n{}",
         service.transcript().tail(10).join("\n")
     );
+}
+
+#[test]
+fn aria2_takes_from_us_and_gives_to_us() {
+    both_ways("aria2", aria2);
+}
+
+#[test]
+fn transmission_takes_from_us_and_gives_to_us() {
+    both_ways("transmission", transmission);
 }
 
 #[test]

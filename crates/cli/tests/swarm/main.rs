@@ -1,7 +1,7 @@
 //! Machines that take a file from `bootwright serve` and from each other, each in a network of its own. Other
 //! people's clients judge both sides.
 //!
-//! Needs the packages iproute2, python3-libtorrent and util-linux, and user namespaces.
+//! Needs the packages aria2, iproute2, python3-libtorrent, transmission-cli and util-linux, and user namespaces.
 
 #![allow(
     clippy::unwrap_used,
