@@ -9,6 +9,7 @@
 //!
 //! [`Scenario::run`] plays one; `cargo run --release -p bootwright-fetch --example fleet` prints a table.
 
+mod event;
 mod link;
 #[cfg(test)]
 mod tests;

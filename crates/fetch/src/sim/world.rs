@@ -1,9 +1,10 @@
 //! Hosts, connections and the events between them.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use super::event::{Connection, Due, Happening, Host};
 use super::link::{Item, Pipe, Stream};
 use super::{Grain, Link, Outcome, Scenario};
 use crate::swarm::Bits;
@@ -17,67 +18,6 @@ const END: u64 = 3_600_000_000_000;
 
 /// The origin among the hosts.
 const ORIGIN: usize = 0;
-
-struct Host {
-    up: Pipe,
-    down: Pipe,
-    swarm: Option<Swarm>,
-    stored: Bits,
-    /// Peer → connection and our end of it.
-    peers: BTreeMap<PeerId, usize>,
-    /// Streams that may send when the uplink's queue has room.
-    ring: VecDeque<usize>,
-    uplink_wakes: bool,
-    done: Option<u64>,
-    /// Counts lives, so that what was meant for an earlier one is not taken.
-    life: u32,
-}
-
-/// A connection: the host that began it and the other. Stream 0 leads from the first to the second.
-struct Connection {
-    ends: [usize; 2],
-    streams: [Stream; 2],
-    open: bool,
-}
-
-enum Happening {
-    Start(usize),
-    Kill(usize, u64),
-    Connect(usize, usize, [u32; 2]),
-    Tick(usize, u32),
-    Uplink(usize),
-    Arrive(usize, usize, Item),
-    Deliver(usize, usize, Item),
-    Acknowledge(usize, usize, u64),
-    Verified(usize, u32, u32),
-    Broadcast(usize, u32, Talk),
-}
-
-/// What happens when: the earliest first, and of those at one time the one that was said first.
-struct Due {
-    time: Reverse<(u64, u64)>,
-    happening: Happening,
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.time.cmp(&other.time)
-    }
-}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.time == other.time
-    }
-}
-
-impl Eq for Due {}
 
 pub(super) struct World<'a> {
     scenario: &'a Scenario,

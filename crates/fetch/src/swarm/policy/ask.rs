@@ -63,14 +63,17 @@ impl Swarm {
         let mut turn: Vec<PeerId> = std::mem::take(&mut self.free).into_iter().collect();
         self.random.shuffle(&mut turn);
         while !turn.is_empty() {
-            turn.retain(|id| self.ask_more(now, *id) || self.ask_one(now, *id));
+            turn.retain(|id| {
+                self.ask_more(*id);
+                self.ask_one(now, *id)
+            });
         }
     }
 
     /// Asks for the rest of a chunk that is too long for one go.
-    fn ask_more(&mut self, now: Duration, id: PeerId) -> bool {
+    fn ask_more(&mut self, id: PeerId) {
         let limits = self.limits;
-        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
         let most = peer.greeting.requests.clamp(1, limits.queue as u32);
         let mut owed: u32 = peer.attempts.iter().map(Attempt::owed).sum();
         for attempt in &mut peer.attempts {
@@ -81,8 +84,6 @@ impl Swarm {
                 self.actions.push_back(Action::Tell(id, Talk::Request(block)));
             }
         }
-        let _ = now;
-        false
     }
 
     /// Asks `id` for one more chunk, if it is free and has one that is wanted.
@@ -119,7 +120,7 @@ impl Swarm {
         if askers == 0 {
             self.actions.push_back(Action::Took(chunk));
         }
-        self.ask_more(now, id);
+        self.ask_more(id);
     }
 
     /// A chunk that another peer lets wait and that `id`, who idles, has too.

@@ -122,8 +122,8 @@ impl Swarm {
         self.free.extend(self.peers.keys());
     }
 
-    /// Whether a peer is connected that is on the way to the same file, or gives parts of it: one that is
-    /// neither a plain seed nor empty handed for want of anything.
+    /// Whether another machine is connected that wants the file too: a peer that has not all of it and is not
+    /// the origin.
     pub fn has_company(&self) -> bool {
         self.peers.values().any(|peer| !peer.has.is_full() && !peer.greeting.origin)
     }
