@@ -8,6 +8,7 @@ fn a_wrong_bit_in_the_root_of_a_disk_is_named_and_nothing_of_it_runs() {
     let scenario = Scenario::new(MEDIA);
     let disk = scenario.medium_with_a_flipped_bit("raw");
     let scenario = scenario.boot_medium_file(disk, Attach::Disk, Firmware::Bios);
-    scenario.sees("reading the root from sda, partition 2: .*chunk 0");
+    scenario.sees("reading the root from sda, partition 2: root.img is damaged at every source");
+    scenario.sees(r"sda, partition 2, byte 0: chunk 0 \(bytes 0 to 262144\) is sha256:");
     assert!(!scenario.has_seen("entering the root"));
 }

@@ -84,3 +84,34 @@ pub fn is_user_data(bytes: &[u8]) -> bool {
         || begins(b"From ")
         || begins(GZIP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootwright_formats::ReadAt as _;
+    use std::process::Command;
+
+    #[test]
+    fn blkid_finds_the_label_that_cloud_init_looks_for() {
+        for (medium, kind) in [(SeedMedium::Iso, "iso9660"), (SeedMedium::Fat, "vfat")] {
+            let seed = Seed { user_data: b"#cloud-config\n".to_vec(), ..Seed::default() };
+            let image = seed.lay_out(medium, 0).unwrap();
+            let mut bytes = vec![0; image.size() as usize];
+            image.read_exact_at(0, &mut bytes).unwrap();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
+            let mut blkid = Command::new("blkid");
+            blkid.args(["--probe", "--output", "export"]).arg(file.path()).env("PATH", path);
+            let said = String::from_utf8(blkid.output().unwrap().stdout).unwrap();
+            assert!(said.contains("\nLABEL=CIDATA\n"), "{said}");
+            assert!(said.contains(&format!("\nTYPE={kind}\n")), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_cloud_init_would_leave_alone_is_told() {
+        assert!(is_user_data(b"#cloud-config\nhostname: a\n") && is_user_data(b"#!/bin/sh\n"));
+        assert!(!is_user_data(b"hostname: a\n") && !is_user_data(b""));
+    }
+}
