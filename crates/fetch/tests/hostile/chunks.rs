@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use bootwright_fetch::Retries;
+
 use crate::server::{Answer, Server};
-use crate::{CHUNK, content, download};
+use crate::{CHUNK, attempt, content, download};
 
 /// Fetches from a server that answers so; the file must come out right. Gives what was told on the way.
 async fn arrives(answers: &[Answer]) -> crate::Outcome {
@@ -203,7 +205,8 @@ async fn a_server_that_is_killed_in_mid_download_and_comes_back_finishes_it() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("root.img");
     let url = [server.url("root.img")];
-    let fetching = download(&content, &url, &out);
+    // How long the server is away depends on how busy this host is.
+    let fetching = attempt(&content, &url, &out, Retries::Infinite);
     let interfering = async {
         tokio::time::sleep(Duration::from_millis(150)).await;
         server.kill();

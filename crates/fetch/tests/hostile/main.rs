@@ -101,6 +101,11 @@ impl Outcome {
 
 /// Fetches `content` from `urls` into `out`, at most 4 retries.
 pub async fn download(content: &[u8], urls: &[Url], out: &Path) -> Outcome {
+    attempt(content, urls, out, Retries::Finite(4)).await
+}
+
+/// Fetches `content` from `urls` into `out` with so many retries.
+pub async fn attempt(content: &[u8], urls: &[Url], out: &Path, retries: Retries) -> Outcome {
     let manifest = manifest(content);
     let client = client();
     let source = |url: &Url| -> Arc<dyn Source> {
@@ -114,7 +119,7 @@ pub async fn download(content: &[u8], urls: &[Url], out: &Path) -> Outcome {
             told.push(failure.explain());
         }
     };
-    let options = options(Retries::Finite(4));
+    let options = options(retries);
     let run = fetch(&manifest, &sources, store, &options, &mut observe);
     let result = tokio::time::timeout(Duration::from_secs(30), run).await.expect("it hangs");
     Outcome { result, told }
