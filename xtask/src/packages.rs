@@ -88,6 +88,8 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("dracut-network", Need::Bench, "livenet, the agent's peer"),
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
+    ("mktorrent", Need::Bench, "the fleet's peers share a torrent"),
+    ("opentracker", Need::Bench, "the tracker of the fleet's peers"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
     ("time", Need::Bench, "wall time and peak memory of a command"),
 ];

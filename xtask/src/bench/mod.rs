@@ -7,6 +7,7 @@ mod agent;
 mod convert;
 mod dhcp;
 mod erofs;
+mod fleet;
 mod http;
 mod initrd;
 mod iso;
@@ -56,6 +57,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("convert", convert::run),
     ("dhcp", dhcp::run),
     ("erofs", erofs::run),
+    ("fleet", fleet::run),
     ("http", http::run),
     ("initrd", initrd::run),
     ("iso", iso::run),

@@ -19,6 +19,7 @@ pub struct Host {
     _lifeline: Option<ChildStdin>,
     /// The holder's id in the lab's PID namespace.
     pid: u32,
+    link: String,
 }
 
 impl Host {
@@ -41,10 +42,11 @@ impl Host {
             let status = service::end(&mut holder).map_err(Error::io("waiting for unshare(1)"))?;
             return Err(Error::Command { command: "unshare --net".to_owned(), status, said: line });
         };
-        let host = Self { holder, _lifeline: lifeline, pid };
+        let host = Self { holder, _lifeline: lifeline, pid, link: format!("host{number}") };
+        let link = &host.link;
         lab.ip(&format!(
-            "link add host{number} type veth peer name eth0 netns {pid}\n\
-             link set host{number} master {BRIDGE} up\n"
+            "link add {link} type veth peer name eth0 netns {pid}\n\
+             link set {link} master {BRIDGE} up\n"
         ))?;
         let script =
             format!("ip link set lo up && ip addr add {address}/{PREFIX} dev eth0 && ip link set eth0 up");
@@ -58,6 +60,11 @@ impl Host {
             return Err(Error::Command { command: script, status: output.status, said });
         }
         Ok(host)
+    }
+
+    /// The interface of the lab that is the bridge's end of this host's cable: what it receives, the host has sent.
+    pub fn link(&self) -> &str {
+        &self.link
     }
 
     /// A command that will run `program` on this host, where the bridge is behind the interface `eth0`;
