@@ -166,13 +166,14 @@ impl Field<'_> {
         Ok(tracker)
     }
 
+    /// As the only user that the network's namespace knows.
     fn nginx(&self) -> Result<Command> {
         let (dir, www) = (self.network.inside().display(), self.www().display());
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
             .concat();
         let text = format!(
-            "daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/nginx.log warn;
+            "daemon off; master_process off; user root; pid {dir}/nginx.pid; error_log {dir}/nginx.log warn;
              events {{ worker_connections 2048; }}
              http {{ access_log off; sendfile on; tcp_nopush on; {temporary}
                server {{ listen {ORIGIN}:80; root {www}; }} }}"
