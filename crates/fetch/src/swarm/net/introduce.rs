@@ -18,7 +18,7 @@ use crate::small::get_small;
 use crate::swarm::announce::{Announce, Answer, MAX_ANSWER, Occasion};
 
 /// How long the word of leaving may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What the tracker is told of our transfers.
 #[derive(Default)]

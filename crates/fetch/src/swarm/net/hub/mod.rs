@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::book::Book;
 use super::dial::{Greeted, Side};
-use super::introduce::{Accounts, Introducer, News, Word};
+use super::introduce::{Accounts, FAREWELL, Introducer, News, Word};
 use super::link::{In, Link};
 use super::{PeerOptions, Subject};
 use crate::error::{Cause, Failure};
@@ -112,6 +112,8 @@ pub(crate) struct Hub {
     strangers: mpsc::Receiver<Greeted>,
     news: mpsc::Receiver<News>,
     words: mpsc::Sender<Word>,
+    /// Talks with trackers, when there are any.
+    introducer: Option<JoinHandle<()>>,
     accounts: Arc<Accounts>,
     next_tick: Duration,
     introduced: Option<Duration>,
@@ -157,6 +159,7 @@ impl Hub {
             inbox,
             news,
             words,
+            introducer: None,
             accounts,
             next_tick: Duration::ZERO,
             introduced: options.trackers.is_empty().then_some(Duration::ZERO),
@@ -169,7 +172,7 @@ impl Hub {
         hub.options.peers.iter().for_each(|address| hub.book.add(*address));
         hub.keep_account();
         if !hub.options.trackers.is_empty() {
-            tokio::spawn(introducer.run(orders));
+            hub.introducer = Some(tokio::spawn(introducer.run(orders)));
         }
         if hub.options.local == super::LocalDiscovery::On {
             let local =
@@ -286,13 +289,21 @@ impl Hub {
         self.accounts.uploaded.load(Ordering::Relaxed)
     }
 
-    /// Leaves the swarm.
+    /// Leaves the swarm; the tracker hears of it, if it answers soon.
     pub(crate) async fn leave(mut self) {
-        let _ = self.words.send(Word::Stop).await;
-        // The task ends the channel when the tracker knows.
         self.peers.clear();
-        let farewell = async { while self.news.recv().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
+        let Some(mut introducer) = self.introducer.take() else { return };
+        let farewell = async {
+            let _ = self.words.send(Word::Stop).await;
+            loop {
+                tokio::select! {
+                    _ = &mut introducer => return,
+                    // It may wait for us to take in what it has to tell.
+                    Some(_) = self.news.recv() => {}
+                }
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 
     fn now(&self) -> Duration {
