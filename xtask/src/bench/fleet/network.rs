@@ -1,6 +1,7 @@
 //! Hosts on a bridge, their links shaped in both directions, and a file system in memory for what they fetch.
 //!
 //! All of it lives in the namespaces of one [`Lab`] and goes with it, however we end. No root is needed.
+//! TCP's congestion control is the host's: only the host's root may choose one that is restricted.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
