@@ -18,12 +18,10 @@ pub(crate) fn read(source: &(impl ReadAt + ?Sized), offset: u64, length: usize) 
 
 macro_rules! numbers {
     ($($le:ident $be:ident $type:ty),*) => {$(
-        #[allow(dead_code)]
         pub(crate) fn $le(&self, at: usize) -> Option<$type> {
             self.array(at).map(<$type>::from_le_bytes)
         }
 
-        #[allow(dead_code)]
         pub(crate) fn $be(&self, at: usize) -> Option<$type> {
             self.array(at).map(<$type>::from_be_bytes)
         }
