@@ -15,19 +15,24 @@ pub enum Scope {
     All,
 }
 
-/// Runs all steps; the first that fails ends the run.
+/// Runs all steps. One that fails does not keep the next from running, so that one run tells everything.
 pub fn everything(scope: Scope) -> Result<()> {
     packages::install(Need::Test)?;
     debian13::judges()?;
-    run("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-    run("clippy", &mut cargo(&clippy))?;
-    documentation()?;
-    licences()?;
-    scripts()?;
+    let mut results = vec![
+        run("formatting", &mut cargo(&["fmt", "--all", "--check"])),
+        run("clippy", &mut cargo(&clippy)),
+        documentation(),
+        licences(),
+        scripts(),
+    ];
     let bootwright = images::bootwright()?;
-    run("unit and property tests, outside judges", unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright))?;
-    scenarios::run(&bootwright, scope, &[])
+    let title = "unit and property tests, outside judges";
+    results.push(run(title, unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright)));
+    results.push(scenarios::run(&bootwright, scope, &[]));
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
 }
 
 /// `cargo xtask scenario`.
@@ -38,7 +43,8 @@ pub fn scenarios(names: &[&str]) -> Result<()> {
 }
 
 fn unit_tests(scope: Scope) -> Command {
-    let mut test = cargo(&["test", "--workspace", "--exclude", "bootwright-e2e", "--quiet"]);
+    let mut test =
+        cargo(&["test", "--workspace", "--exclude", "bootwright-e2e", "--quiet", "--no-fail-fast"]);
     if scope == Scope::All {
         // Tests that take minutes are marked #[ignore = "long"].
         test.args(["--", "--include-ignored"]);
