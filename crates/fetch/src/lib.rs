@@ -16,6 +16,8 @@
 //! serves peers over the BitTorrent protocol, mirrors do the rest, and a [`Seeder`] goes on giving. Its
 //! [policy](swarm::policy) is a state machine too, which the [simulation](sim) plays for whole fleets.
 //!
+//! A [`Handle`] talks to a download while it runs: these chunks now, tell me when they are there.
+//!
 //! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
 //! [`fetch_file`] for a plain file with or without a digest.
 //!
@@ -53,6 +55,7 @@
 pub mod dns;
 mod error;
 mod fetch;
+mod handle;
 mod http;
 mod options;
 mod piece;
@@ -68,6 +71,7 @@ mod whole;
 
 pub use error::{BadChunk, Cause, Error, Failure, Fault, explain};
 pub use fetch::{Complete, fetch, fetch_with_peers};
+pub use handle::{Ended, Handle, HandleState, Phase};
 pub use http::{
     ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, MAX_REDIRECTS, STALL_TIMEOUT, Timeouts, Trust, TrustError,
 };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Failure;
+use crate::handle::Handle;
 use crate::http::STALL_TIMEOUT;
 use crate::retry::{Retries, RetryPolicy};
 use crate::swarm::policy::Order;
@@ -21,7 +22,7 @@ pub const BAD_CHUNK_LIMIT: u32 = 3;
 pub const BAD_SOURCE_LIMIT: u32 = 8;
 
 /// How [`fetch()`](crate::fetch()) goes about it. [`Default`] suits a boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// When a source is tried again.
     pub retry: RetryPolicy,
@@ -37,6 +38,8 @@ pub struct Options {
     pub stall: Duration,
     /// Which chunks peers are asked for first. Mirrors are asked in the order of the file.
     pub order: Order,
+    /// A way to talk to the download while it runs.
+    pub handle: Option<Handle>,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             bad_source_limit: BAD_SOURCE_LIMIT,
             stall: STALL_TIMEOUT,
             order: Order::Rarest,
+            handle: None,
         }
     }
 }

@@ -7,21 +7,21 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootwright_image::Digest;
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::judge::Judged;
 use super::request::{Report, Request, What};
-use crate::error::{BadChunk, Cause, Error, Failure, Fault};
+use crate::error::{Error, Failure, Fault};
+use crate::handle::{Attached, Orders};
 use crate::options::{Notice, Observer, Options, Progress};
 use crate::schedule::{Action, Defeat, Event, Policy, RequestId, Scheduler, SourceId, SourceInfo};
 use crate::source::Source;
 use crate::store::Store;
 use crate::swarm::net::{Hub, Turn};
 use crate::swarm::policy::PeerId;
-use crate::verify::{Layout, Verdict, verify, workers};
+use crate::verify::{Layout, workers};
 
 /// Reports that may wait for the driver. Each may hold a chunk: few, so that memory stays bounded.
 const REPORTS: usize = 1;
@@ -35,45 +35,39 @@ const SETBACKS: usize = 8;
 
 /// Everything that a running download knows, but for the scheduler.
 pub(super) struct Download<'a> {
-    what: &'a str,
-    layout: Arc<Layout>,
-    store: Arc<dyn Store>,
-    sources: &'a [Arc<dyn Source>],
-    observe: Observer<'a>,
-    started: Instant,
-    progress: Progress,
-    by_source: Vec<u64>,
-    hub: Option<Hub>,
-    running: BTreeMap<RequestId, Running>,
+    pub(super) what: &'a str,
+    pub(super) layout: Arc<Layout>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) sources: &'a [Arc<dyn Source>],
+    pub(super) observe: Observer<'a>,
+    pub(super) started: Instant,
+    pub(super) progress: Progress,
+    pub(super) by_source: Vec<u64>,
+    pub(super) hub: Option<Hub>,
+    pub(super) handle: Option<Attached>,
+    pub(super) running: BTreeMap<RequestId, Running>,
     /// The last failure of each source.
-    failures: BTreeMap<SourceId, Failure>,
+    pub(super) failures: BTreeMap<SourceId, Failure>,
     /// Who sent a chunk damaged that is still missing.
-    damaged: BTreeMap<u32, Vec<Failure>>,
+    pub(super) damaged: BTreeMap<u32, Vec<Failure>>,
     /// What peers and trackers did last.
-    setbacks: VecDeque<Failure>,
+    pub(super) setbacks: VecDeque<Failure>,
     /// When a chunk was last stored.
-    moved: Duration,
+    pub(super) moved: Duration,
 }
 
 /// A request in flight.
 #[derive(Clone, Copy)]
-struct Running {
-    source: SourceId,
-    address: Option<SocketAddr>,
+pub(super) struct Running {
+    pub(super) source: SourceId,
+    pub(super) address: Option<SocketAddr>,
 }
 
 /// Who sent a chunk.
 #[derive(Clone, Copy)]
-enum Sender {
+pub(super) enum Sender {
     Source(Running),
     Peer(PeerId),
-}
-
-/// A chunk that a worker has looked at.
-struct Judged {
-    chunk: u32,
-    from: Sender,
-    verdict: Verdict,
 }
 
 impl<'a> Download<'a> {
@@ -83,6 +77,7 @@ impl<'a> Download<'a> {
         store: Arc<dyn Store>,
         sources: &'a [Arc<dyn Source>],
         hub: Option<Hub>,
+        handle: Option<Attached>,
         observe: Observer<'a>,
     ) -> Self {
         Self {
@@ -95,6 +90,7 @@ impl<'a> Download<'a> {
             started: Instant::now(),
             by_source: vec![0; sources.len()],
             hub,
+            handle,
             setbacks: VecDeque::new(),
             moved: Duration::ZERO,
             running: BTreeMap::new(),
@@ -103,8 +99,8 @@ impl<'a> Download<'a> {
         }
     }
 
-    pub(super) fn result(self) -> (Progress, Vec<u64>, Option<Hub>) {
-        (self.progress, self.by_source, self.hub)
+    pub(super) fn result(self) -> (Progress, Vec<u64>, Option<Hub>, Option<Attached>) {
+        (self.progress, self.by_source, self.hub, self.handle)
     }
 
     /// Runs until all chunks are stored; `there` says which are so from the beginning.
@@ -136,6 +132,7 @@ impl<'a> Download<'a> {
             };
             tokio::select! {
                 turn = turn(&mut self.hub) => self.turned(&mut scheduler, turn, &mut judges)?,
+                orders = orders(&self.handle) => self.ordered(&mut scheduler, orders),
                 Some(judged) = judges.join_next() => self.judged(&mut scheduler, alive(judged)?)?,
                 Some(report) = inbox.recv(), if judges.len() < workers() => {
                     self.reported(&mut scheduler, report, &mut judges);
@@ -144,6 +141,17 @@ impl<'a> Download<'a> {
                 () = sleep_until(self.started + wake.unwrap_or_default()), if wake.is_some() => {}
             }
         }
+    }
+
+    /// Somebody has said what he wants first.
+    fn ordered(&mut self, scheduler: &mut Scheduler, orders: Orders) {
+        let Orders { demanded, order } = orders;
+        if let Some(hub) = &mut self.hub {
+            hub.demand(&demanded);
+            order.iter().for_each(|order| hub.prefer(order));
+        }
+        scheduler.demand(self.now(), demanded);
+        order.into_iter().for_each(|order| scheduler.prefer(order));
     }
 
     fn scheduler(&self, there: &[bool], options: &Options) -> Scheduler {
@@ -159,7 +167,7 @@ impl<'a> Download<'a> {
         Scheduler::new(policy, there, &infos, fastrand::u64(..))
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
@@ -191,92 +199,10 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Hands a chunk to a worker thread.
-    fn judge(&self, chunk: u32, from: Sender, pieces: Vec<Bytes>, judges: &mut JoinSet<Judged>) {
-        let (layout, store) = (self.layout.clone(), self.store.clone());
-        judges.spawn_blocking(move || {
-            let verdict = verify(&layout, chunk, &pieces, &*store);
-            Judged { chunk, from, verdict }
-        });
-    }
-
-    fn judged(&mut self, scheduler: &mut Scheduler, judged: Judged) -> Result<(), Error> {
-        let Judged { chunk, from, verdict } = judged;
-        let range = self.layout.range(chunk);
-        match verdict {
-            Verdict::Stored => {
-                let length = range.end - range.start;
-                self.progress.stored += length;
-                self.moved = self.now();
-                self.damaged.remove(&chunk);
-                let (event, peer) = match from {
-                    Sender::Source(running) => {
-                        if let Some(bytes) = self.by_source.get_mut(running.source.0) {
-                            *bytes += length;
-                        }
-                        (Event::Stored { chunk }, None)
-                    }
-                    Sender::Peer(peer) => {
-                        self.progress.from_peers += length;
-                        (Event::Given { chunk }, Some(peer))
-                    }
-                };
-                scheduler.handle(self.now(), event);
-                if let Some(hub) = &mut self.hub {
-                    hub.stored(chunk, peer);
-                }
-                self.tell_progress();
-            }
-            Verdict::Refused(found) => {
-                self.progress.refused += 1;
-                let failure = self.damaged(chunk, from, found);
-                let retry_in = match from {
-                    Sender::Source(running) => {
-                        scheduler.handle(self.now(), Event::Refused { chunk });
-                        if let Some(hub) = &mut self.hub {
-                            hub.mirror(chunk, false);
-                        }
-                        scheduler.retry_in(self.now(), running.source)
-                    }
-                    // The hub says when it is asked for something else.
-                    Sender::Peer(peer) => {
-                        if let Some(hub) = &mut self.hub {
-                            hub.refused(chunk, peer);
-                        }
-                        Some(Duration::ZERO)
-                    }
-                };
-                (self.observe)(Notice::Failed { failure: &failure, retry_in });
-                self.damaged.entry(chunk).or_default().push(failure);
-            }
-            Verdict::Store(source) => return Err(self.store_error(range.start, source)),
-        }
-        Ok(())
-    }
-
     fn failed(&mut self, scheduler: &Scheduler, source: SourceId, failure: Failure) {
         let retry_in = scheduler.retry_in(self.now(), source);
         (self.observe)(Notice::Failed { failure: &failure, retry_in });
         self.failures.insert(source, failure);
-    }
-
-    fn damaged(&self, index: u32, from: Sender, found: Digest) -> Failure {
-        let range = self.layout.range(index);
-        let (name, address) = match from {
-            Sender::Source(running) => {
-                let source = self.sources.get(running.source.0);
-                (source.map_or("", |source| source.name()).to_owned(), running.address)
-            }
-            Sender::Peer(peer) => (self.hub.as_ref().map_or(String::new(), |hub| hub.name(peer)), None),
-        };
-        // The layout has a digest for every chunk it has a range for.
-        let expected = self.layout.digest(index).unwrap_or(found);
-        Failure {
-            source_name: name.into(),
-            address,
-            offset: Some(range.start),
-            cause: Cause::Corrupt(Box::new(BadChunk { index, range, expected, found })),
-        }
     }
 
     fn defeated(&mut self, defeat: Defeat) -> Error {
@@ -334,7 +260,7 @@ impl<'a> Download<'a> {
         Ok(())
     }
 
-    fn tell_progress(&mut self) {
+    pub(super) fn tell_progress(&mut self) {
         if let Some(hub) = &self.hub {
             self.progress.peers = u32::try_from(hub.connected()).unwrap_or(u32::MAX);
             self.progress.to_peers = hub.uploaded();
@@ -347,7 +273,7 @@ impl<'a> Download<'a> {
         self.hub.is_some() && self.now().saturating_sub(self.moved) < HOPE
     }
 
-    fn store_error(&self, offset: u64, source: io::Error) -> Error {
+    pub(super) fn store_error(&self, offset: u64, source: io::Error) -> Error {
         Error::Store { what: self.store.name().to_owned(), offset, source }
     }
 
@@ -361,6 +287,14 @@ impl<'a> Download<'a> {
 async fn turn(hub: &mut Option<Hub>) -> Turn {
     match hub {
         Some(hub) => hub.turn().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the handle says next, if there is one.
+async fn orders(handle: &Option<Attached>) -> Orders {
+    match handle {
+        Some(handle) => handle.orders().await,
         None => std::future::pending().await,
     }
 }

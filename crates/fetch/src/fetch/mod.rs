@@ -4,10 +4,11 @@
 //! 2. [`download`] carries out what the [scheduler](crate::schedule) says and tells it what happened.
 //! 3. Each [`request`] is a task that cuts its stream into chunks.
 //! 4. Peers come in through the [hub](crate::swarm::net) of their swarm, which the driver asks in turn.
-//! 5. Each chunk goes to a worker thread that [verifies](crate::verify) and stores it. When too many are
+//! 5. Each chunk goes to a worker thread that [verifies](crate::verify) and stores it, see [`judge`]. When too many are
 //!    under way, no more are taken from the tasks, and TCP slows the senders down.
 
 mod download;
+mod judge;
 mod request;
 mod resume;
 
@@ -19,6 +20,7 @@ use bootwright_image::{RootManifest, Verified};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::options::{Observer, Options, Progress};
 use crate::source::Source;
 use crate::store::Store;
@@ -94,28 +96,35 @@ async fn run(
     observe: Observer<'_>,
 ) -> Result<(Complete, Option<Hub>), Error> {
     let started = Instant::now();
+    let attached = options.handle.as_ref().map(Handle::attach);
     let layout = Arc::new(Layout::new(manifest.size, &manifest.chunks));
     let there = resume::look(&layout, &store, observe).await?;
+    let mut stored = Bits::none(layout.count());
+    (0..).zip(&there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
+        stored.insert(chunk);
+    });
+    if let Some(attached) = &attached {
+        attached.begin(stored.clone());
+    }
     let hub = peers.map(|peers| {
-        let mut stored = Bits::none(layout.count());
-        (0..).zip(&there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
-            stored.insert(chunk);
-        });
         let info = Arc::new(Info::of(manifest));
         let subject = Subject { info, layout: layout.clone(), store: store.clone() };
         let mut hub = Hub::new(subject, peers, stored, Seeding::Plain);
         hub.set_order(options.order);
         hub
     });
-    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, hub, observe);
+    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, hub, attached, observe);
     download.run(&there, options).await?;
-    let (progress, by_source, hub) = download.result();
+    let (progress, by_source, hub, attached) = download.result();
     let name = store.name().to_owned();
     blocking(move || store.complete()).await?.map_err(|source| Error::Store {
         what: name,
         offset: progress.total,
         source,
     })?;
+    if let Some(attached) = attached {
+        attached.complete();
+    }
     let by_peer = hub.as_ref().map(Hub::shares).unwrap_or_default();
     let refused = progress.refused;
     Ok((Complete { progress, by_source, by_peer, refused, took: started.elapsed() }, hub))

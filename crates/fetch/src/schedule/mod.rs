@@ -10,6 +10,8 @@
 //!
 //! Rules, in the order in which they decide:
 //!
+//! 0. A chunk that somebody [waits for](Scheduler::demand) is asked for at once, beside what runs. It is
+//!    taken back from a request that has much else to bring first, and from peers that do not bring it.
 //! 1. Sources of a lower [priority](SourceInfo::priority) number are asked first; others only when none
 //!    of those can take work: all are waiting, dropped, or have sent the very chunk damaged.
 //! 2. Until a source has answered once since its last failure, one request is enough to try it.
@@ -22,20 +24,21 @@
 //!    [`Policy::bad_chunk_limit`] times, the download has failed. A source that damages many chunks is
 //!    dropped as long as it is not the last.
 
+mod choose;
+mod demand;
 mod lane;
 #[cfg(test)]
 mod tests;
 mod words;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::Fault;
+use demand::Wants;
 use lane::{Lane, Standing};
 pub use words::{Action, Defeat, Event, Mirrors, Policy, Ranges, RequestId, SourceId, SourceInfo};
-
-/// Chunks in a request to a mirror that peers do not need much of.
-const SPARING: u32 = 4;
 
 /// Where a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +74,7 @@ pub struct Scheduler {
     bad: BTreeMap<u32, Vec<SourceId>>,
     defeat: Option<Defeat>,
     mirrors: Mirrors,
-    /// Wanted before all others.
-    urgent: Vec<u32>,
+    wants: Wants,
 }
 
 impl Scheduler {
@@ -92,7 +94,7 @@ impl Scheduler {
             bad: BTreeMap::new(),
             defeat: None,
             mirrors: Mirrors::Free,
-            urgent: Vec::new(),
+            wants: Wants::default(),
         }
     }
 
@@ -116,9 +118,22 @@ impl Scheduler {
         self.mirrors = mirrors;
     }
 
-    /// These chunks are wanted before all others: somebody waits for them. Replaces what was said before.
+    /// Whether `chunk` is in its place.
+    pub fn is_stored(&self, chunk: u32) -> bool {
+        self.chunk(chunk) == Some(Chunk::Stored)
+    }
+
+    /// From `now` on these chunks are wanted before all others: somebody waits for them.
+    pub fn demand(&mut self, now: Duration, chunks: impl IntoIterator<Item = u32>) {
+        let count = self.chunks.len();
+        self.wants.demand(now, chunks.into_iter().filter(|chunk| (*chunk as usize) < count));
+    }
+
+    /// What is not demanded is wanted in this order, and what is not in it comes after that, in the order
+    /// of the file. Replaces the order that was given before.
     pub fn prefer(&mut self, chunks: impl IntoIterator<Item = u32>) {
-        self.urgent = chunks.into_iter().take(self.chunks.len()).collect();
+        let count = self.chunks.len();
+        self.wants.prefer(chunks.into_iter().filter(|chunk| (*chunk as usize) < count).take(count));
     }
 
     /// Takes in what happened at `now`. Events of requests or chunks that the scheduler has no reason to
@@ -132,7 +147,8 @@ impl Scheduler {
             Event::Taken { chunk } => self.exchange(chunk, Chunk::Missing, Chunk::Taken),
             Event::Returned { chunk } => self.exchange(chunk, Chunk::Taken, Chunk::Missing),
             Event::Given { chunk } => {
-                if self.chunk(chunk) == Some(Chunk::Taken) {
+                // It may have been asked of a mirror meanwhile, because somebody waits for it.
+                if self.chunk(chunk).is_some_and(|state| state != Chunk::Stored) {
                     self.set(chunk, Chunk::Stored);
                     self.left -= 1;
                     self.bad.remove(&chunk);
@@ -151,11 +167,11 @@ impl Scheduler {
             return Action::Defeat(defeat);
         }
         self.lanes.iter_mut().for_each(|lane| lane.wake(now));
-        if let Some((source, span)) = self.choose() {
-            return self.request(source, span);
+        if let Some((source, span)) = self.choose_demanded(now).or_else(|| self.choose()) {
+            return self.request(now, source, span);
         }
         let idle = self.requests.is_empty() && !self.chunks.iter().any(|c| matches!(c, Chunk::Arrived(_)));
-        let wake = self.lanes.iter().filter_map(Lane::wakes_at).min();
+        let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(self.next_demand(now)).min();
         let taken = self.chunks.contains(&Chunk::Taken);
         if idle && wake.is_none() && !taken && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
@@ -233,83 +249,11 @@ impl Scheduler {
         }
     }
 
-    /// The source that shall be asked next, and for what.
-    fn choose(&mut self) -> Option<(SourceId, Range<u32>)> {
-        self.advance();
-        let most = match self.mirrors {
-            Mirrors::Free => self.policy.in_flight,
-            Mirrors::Sparing if self.requests.is_empty() => 1,
-            Mirrors::Sparing | Mirrors::Held => return None,
-        };
-        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
-        order.sort_by_key(|at| self.lanes.get(*at).map(|lane| (lane.priority, lane.in_flight)));
-        let mut busy = None;
-        for at in order {
-            let from = self.first(SourceId(at));
-            let lane = self.lanes.get(at)?;
-            if busy.is_some_and(|priority| priority < lane.priority) {
-                return None;
-            }
-            let span = from.filter(|_| lane.is_ready()).and_then(|from| self.span(SourceId(at), from));
-            let Some(span) = span else { continue };
-            if lane.in_flight < lane.capacity(most) {
-                return Some((SourceId(at), span));
-            }
-            busy = Some(lane.priority);
-        }
-        None
-    }
-
-    /// The chunk that `source` is asked for next: an urgent one, the first, or any.
-    fn first(&mut self, source: SourceId) -> Option<u32> {
-        let end = u32::try_from(self.chunks.len()).ok()?;
-        let from = match self.mirrors {
-            Mirrors::Sparing => self.random.u32(self.cursor..end.max(self.cursor + 1)),
-            _ => self.cursor,
-        };
-        let open = |chunk: &u32| self.is_open(source, *chunk);
-        let urgent = self.urgent.iter().copied().find(open);
-        urgent.or_else(|| (from..end).chain(self.cursor..from).find(open))
-    }
-
-    fn is_open(&self, source: SourceId, chunk: u32) -> bool {
-        self.chunk(chunk) == Some(Chunk::Missing) && self.may_send(source, chunk)
-    }
-
-    /// The run of missing chunks from `start` on that `source` may send.
-    fn span(&self, source: SourceId, start: u32) -> Option<Range<u32>> {
-        let end = u32::try_from(self.chunks.len()).ok()?;
-        let open = |chunk: &u32| self.is_open(source, *chunk);
-        if self.lanes.get(source.0)?.ranges == Some(Ranges::Ignored) {
-            return Some(self.cursor..end);
-        }
-        let span = match self.mirrors {
-            Mirrors::Free => self.policy.span,
-            Mirrors::Sparing | Mirrors::Held => self.policy.span.min(SPARING),
-        };
-        let longest = end.min(start.saturating_add(span.max(1)));
-        let stop = (start..longest).find(|chunk| !open(chunk)).unwrap_or(longest);
-        Some(start..stop)
-    }
-
-    /// Whether `source` has not damaged `chunk` yet, or nobody is left who has not.
-    fn may_send(&self, source: SourceId, chunk: u32) -> bool {
-        let damaged = self.bad.get(&chunk).is_some_and(|senders| senders.contains(&source));
-        !damaged || !self.has_fresh_source(chunk)
-    }
-
-    /// Whether a source is left that has not damaged `chunk`.
-    fn has_fresh_source(&self, chunk: u32) -> bool {
-        let senders = self.bad.get(&chunk).map_or(&[][..], Vec::as_slice);
-        let fresh = |(at, lane): (usize, &Lane)| lane.is_alive() && !senders.contains(&SourceId(at));
-        self.lanes.iter().enumerate().any(fresh)
-    }
-
-    fn request(&mut self, source: SourceId, span: Range<u32>) -> Action {
+    fn request(&mut self, now: Duration, source: SourceId, span: Range<u32>) -> Action {
         let request = RequestId(self.next_request);
         self.next_request += 1;
         for chunk in span.clone() {
-            if self.chunk(chunk) == Some(Chunk::Missing) {
+            if self.chunk(chunk) == Some(Chunk::Missing) || self.is_overdue(now, chunk) {
                 self.set(chunk, Chunk::Requested(request));
             }
         }
@@ -332,13 +276,7 @@ impl Scheduler {
         }
         if state == Chunk::Missing {
             self.cursor = self.cursor.min(chunk);
-        }
-    }
-
-    /// Moves the cursor to the first missing chunk.
-    fn advance(&mut self) {
-        while self.chunk(self.cursor).is_some_and(|state| state != Chunk::Missing) {
-            self.cursor += 1;
+            self.wants.reopened();
         }
     }
 }

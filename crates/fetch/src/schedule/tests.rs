@@ -177,6 +177,80 @@ fn a_chunk_that_the_only_source_damages_again_and_again_ends_the_download() {
     assert_eq!(scheduler.poll(NOW), Action::Defeat(Defeat::BadChunk(0)));
 }
 
+#[test]
+fn a_chunk_that_somebody_waits_for_is_asked_for_beside_what_runs() {
+    let mut scheduler = scheduler(100, &[0]);
+    let (first, ..) = request(&mut scheduler, NOW);
+    answered(&mut scheduler, first, Ranges::Honoured);
+    assert_eq!(request(&mut scheduler, NOW).2, 4..8);
+    assert_eq!(scheduler.poll(NOW), Action::Wait(None));
+    scheduler.demand(NOW, [50, 51, 90]);
+    assert_eq!(request(&mut scheduler, NOW).2, 50..52);
+    assert_eq!(request(&mut scheduler, NOW).2, 90..91);
+    assert_eq!(scheduler.poll(NOW), Action::Wait(None));
+}
+
+#[test]
+fn a_chunk_that_is_far_back_in_a_long_request_is_asked_for_again() {
+    let policy = Policy { span: 64, ..POLICY };
+    let mut scheduler = Scheduler::new(policy, &[false; 64], &[SourceInfo { priority: 0 }], 0);
+    let (first, _, span) = request(&mut scheduler, NOW);
+    assert_eq!(span, 0..64);
+    answered(&mut scheduler, first, Ranges::Honoured);
+    scheduler.demand(NOW, [2, 40]);
+    let (second, _, span) = request(&mut scheduler, NOW);
+    assert_eq!(span, 40..41, "chunk 2 comes soon anyway");
+    deliver(&mut scheduler, second, 40);
+    assert!(!scheduler.wants(first, 40));
+    (0..64).filter(|chunk| *chunk != 40).for_each(|chunk| deliver(&mut scheduler, first, chunk));
+    scheduler.handle(NOW, Event::Ended { request: second, fault: None });
+    scheduler.handle(NOW, Event::Ended { request: first, fault: None });
+    assert_eq!(scheduler.poll(NOW), Action::Complete);
+}
+
+#[test]
+fn peers_have_a_moment_for_what_somebody_waits_for_before_a_mirror_is_asked() {
+    let mut scheduler = scheduler(8, &[0]);
+    scheduler.set_mirrors(Mirrors::Held);
+    scheduler.demand(NOW, [3, 6]);
+    scheduler.handle(NOW, Event::Taken { chunk: 6 });
+    let Action::Wait(Some(wake)) = scheduler.poll(NOW) else { panic!("nothing to wait for") };
+    assert_eq!(request(&mut scheduler, wake).2, 3..4);
+    // What the peer that was asked does not bring in time, too.
+    let late = Duration::from_secs(5);
+    let (id, _, span) = {
+        let mut second = Scheduler::new(POLICY, &[false; 8], &[SourceInfo { priority: 0 }], 0);
+        second.set_mirrors(Mirrors::Held);
+        second.handle(NOW, Event::Taken { chunk: 6 });
+        second.demand(NOW, [6]);
+        let asked = request(&mut second, late);
+        // It comes from the peer after all: the mirror's copy is let go by.
+        second.handle(late, Event::Given { chunk: 6 });
+        assert!(second.is_stored(6) && !second.wants(asked.0, 6));
+        asked
+    };
+    assert_eq!((id, span), (RequestId(0), 6..7));
+}
+
+#[test]
+fn the_preferred_order_comes_before_the_rest() {
+    let mut scheduler = scheduler(20, &[0]);
+    scheduler.prefer([9, 10, 11, 3, 15, u32::MAX]);
+    let mut spans = Vec::new();
+    loop {
+        match scheduler.poll(NOW) {
+            Action::Request { request, span, .. } => {
+                answered(&mut scheduler, request, Ranges::Honoured);
+                spans.push(span.clone());
+                span.for_each(|chunk| deliver(&mut scheduler, request, chunk));
+                scheduler.handle(NOW, Event::Ended { request, fault: None });
+            }
+            other => break assert_eq!(other, Action::Complete),
+        }
+    }
+    assert_eq!(spans, [9..12, 3..4, 15..16, 0..3, 4..8, 8..9, 12..15, 16..20]);
+}
+
 /// A network that does what its dice say.
 struct Chaos {
     dice: fastrand::Rng,
@@ -193,8 +267,8 @@ impl Chaos {
         assert!(!span.is_empty());
         assert!(self.running.insert(id, (source, span)).is_none(), "a request id came twice");
         let at_source = self.running.values().filter(|(running, _)| *running == source).count();
-        assert!(at_source <= POLICY.in_flight as usize, "{at_source} requests at one source");
-        assert!(self.running.len() <= 8);
+        // Two more for what is waited for.
+        assert!(at_source <= POLICY.in_flight as usize + 2, "{at_source} requests at one source");
     }
 
     /// Lets one thing happen, if anything can.
@@ -216,6 +290,11 @@ impl Chaos {
             0 => self.end(scheduler, id, Some(TRANSIENT)),
             1 => self.end(scheduler, id, None),
             2 if self.dice.u8(..6) == 0 => self.end(scheduler, id, Some(Fault::Permanent)),
+            4 => {
+                let chunk = self.dice.u32(..80);
+                scheduler.demand(self.now, [chunk]);
+                scheduler.prefer([chunk / 2, chunk / 3]);
+            }
             3 => {
                 let ranges = if self.dice.u8(..4) == 0 { Ranges::Ignored } else { Ranges::Honoured };
                 scheduler.handle(self.now, Event::Answered { request: id, ranges });

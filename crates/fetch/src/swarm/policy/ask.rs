@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// A chunk of which nothing has come for so long is asked of a second peer.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// Of a chunk that somebody waits for, either of them is that much.
+const URGENT: Duration = Duration::from_millis(200);
+
 /// Peers that are asked at one time. Each machine's uplink then has about so many requests waiting, however
 /// large the fleet is: enough that it never idles, few enough that none waits for long.
 const ASKED: usize = 16;
@@ -94,10 +97,14 @@ impl Swarm {
         if !room || !peer.we_want || !peer.can_take(now, &self.limits) {
             return false;
         }
-        if peer.attempts.is_empty() && self.asked() >= ASKED {
+        let crowded = peer.attempts.is_empty() && self.asked() >= ASKED;
+        let chosen = match crowded {
+            true => self.table.open_demand(&peer.has),
+            false => self.table.choose(&peer.has, &mut self.random),
+        };
+        if crowded && chosen.is_none() {
             return false;
         }
-        let chosen = self.table.choose(&peer.has, &mut self.random);
         let Some(chunk) = chosen.or_else(|| self.take_over(now, id)) else { return false };
         self.ask(now, id, chunk);
         true
@@ -134,7 +141,12 @@ impl Swarm {
             for attempt in &peer.attempts {
                 let alone = self.table.state(attempt.chunk) == Some(State::Asked(1));
                 let waits = now.saturating_sub(attempt.last);
-                let late = if attempt.started() { waits >= SLOW } else { waits >= PATIENCE };
+                let patience = match (self.table.is_demanded(attempt.chunk), attempt.started()) {
+                    (true, _) => URGENT,
+                    (false, true) => SLOW,
+                    (false, false) => PATIENCE,
+                };
+                let late = waits >= patience;
                 if alone && late && taker.has.has(attempt.chunk) {
                     let found = (attempt.last, *other, attempt.chunk, attempt.started());
                     oldest = oldest.filter(|oldest| oldest.0 <= found.0).or(Some(found));

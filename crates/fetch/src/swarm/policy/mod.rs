@@ -20,10 +20,13 @@
 //! One chunk is asked of one peer as a whole: it is known who sent a damaged one.
 
 mod ask;
+mod learn;
 mod peer;
 mod reveal;
 mod serve;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -116,7 +119,15 @@ impl Swarm {
         self.table.order = order;
     }
 
-    /// These chunks are wanted before all others: somebody waits for them. Replaces what was said before.
+    /// These chunks are wanted before all others: somebody waits for them.
+    pub fn demand(&mut self, chunks: impl IntoIterator<Item = u32>) {
+        self.table.demand(chunks);
+        self.stirred = true;
+        self.free.extend(self.peers.keys());
+    }
+
+    /// What is not demanded is wanted about in this order, and what is not in it comes after that. Replaces
+    /// the order that was given before.
     pub fn prefer(&mut self, chunks: impl IntoIterator<Item = u32>) {
         self.table.prefer(chunks);
         self.free.extend(self.peers.keys());
@@ -150,7 +161,8 @@ impl Swarm {
             Event::Stored(chunk) => self.stored_chunk(chunk),
             Event::Refused(peer, chunk) => self.refused(peer, chunk),
             Event::Claimed(chunk) => {
-                if self.table.state(chunk) == Some(State::Open) {
+                self.cancel_all(chunk);
+                if matches!(self.table.state(chunk), Some(State::Open | State::Asked(_))) {
                     self.table.set(chunk, State::Claimed);
                 }
             }
@@ -181,121 +193,6 @@ impl Swarm {
     /// Whether chunk `index` is open: neither there nor asked of anybody.
     pub fn is_open(&self, chunk: u32) -> bool {
         self.table.state(chunk) == Some(State::Open)
-    }
-
-    fn joined(&mut self, id: PeerId, greeting: Greeting) {
-        let chunks = self.limits.chunks();
-        let mut peer = Peer::new(greeting, chunks);
-        let stored = self.table.stored();
-        let talk = match (&self.reveal, stored) {
-            (Some(_), _) => greeting.fast.then_some(Talk::HaveNone),
-            (None, stored) if stored.is_full() && greeting.fast => Some(Talk::HaveAll),
-            (None, stored) if stored.is_empty() => greeting.fast.then_some(Talk::HaveNone),
-            (None, stored) => Some(Talk::Bitfield(stored.clone())),
-        };
-        if self.reveal.is_none() {
-            peer.told = stored.clone();
-        }
-        self.actions.extend(talk.map(|talk| Action::Tell(id, talk)));
-        // Nobody is choked; to say so before being asked saves everybody a round trip.
-        peer.we_choke = false;
-        self.actions.push_back(Action::Tell(id, Talk::Unchoke));
-        self.peers.insert(id, peer);
-    }
-
-    fn left(&mut self, id: PeerId) {
-        self.free.remove(&id);
-        self.slots.retain(|slot| slot.peer != id);
-        let Some(mut peer) = self.peers.remove(&id) else { return };
-        for attempt in std::mem::take(&mut peer.attempts) {
-            self.give_up(attempt.chunk);
-        }
-        peer.has.iter().for_each(|chunk| self.table.lose(chunk));
-        if let Some(reveal) = &mut self.reveal {
-            reveal.left(id);
-        }
-    }
-
-    fn told(&mut self, now: Duration, id: PeerId, talk: Talk) {
-        match talk {
-            Talk::Choke => self.choked(id),
-            Talk::Unchoke => {
-                if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.chokes_us = false;
-                    self.free.insert(id);
-                }
-            }
-            Talk::Interested => self.interested(id),
-            Talk::NotInterested => {
-                if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.wants_us = false;
-                }
-            }
-            Talk::Have(chunk) => self.have(now, id, chunk),
-            Talk::Bitfield(bits) => self.bitfield(now, id, bits),
-            Talk::HaveAll => self.bitfield(now, id, Bits::all(self.limits.chunks())),
-            Talk::HaveNone => self.bitfield(now, id, Bits::none(self.limits.chunks())),
-            Talk::Request(block) => self.requested(now, id, block),
-            Talk::Cancel(block) => self.cancelled(id, block),
-            Talk::Reject(block) => self.rejected(now, id, block),
-        }
-    }
-
-    fn have(&mut self, now: Duration, id: PeerId, chunk: u32) {
-        if chunk >= self.limits.chunks() {
-            return self.drop(id, Fall::Broken("it has a chunk that the file has not"));
-        }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.spoken = true;
-        if !peer.has.insert(chunk) {
-            return self.noise(id);
-        }
-        let full = peer.has.is_full();
-        self.table.gain(chunk);
-        if let Some(reveal) = &mut self.reveal {
-            reveal.has(now, id, chunk, self.table.copies(chunk));
-        }
-        self.care_for(id, chunk);
-        if full && self.table.stored().is_full() {
-            self.part(id);
-        }
-    }
-
-    /// BEP 3 has it come first and once. aria2 sends one in the place of many HAVEs, too: what it adds counts.
-    fn bitfield(&mut self, now: Duration, id: PeerId, bits: Bits) {
-        if bits.len() != self.limits.chunks() {
-            return self.drop(id, Fall::Broken("a bitfield of another torrent"));
-        }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let new: Vec<u32> = bits.iter().filter(|chunk| !peer.has.has(*chunk)).collect();
-        if std::mem::replace(&mut peer.spoken, true) && new.is_empty() {
-            return self.noise(id);
-        }
-        for chunk in &new {
-            peer.has.insert(*chunk);
-            self.table.gain(*chunk);
-            if let Some(reveal) = &mut self.reveal {
-                reveal.has(now, id, *chunk, self.table.copies(*chunk));
-            }
-        }
-        let full = peer.has.is_full();
-        if let Some(chunk) = new.into_iter().find(|chunk| !self.table.stored().has(*chunk)) {
-            self.care_for(id, chunk);
-        } else if full && self.table.stored().is_full() {
-            self.part(id);
-        }
-    }
-
-    /// A peer has a chunk: we may want it.
-    fn care_for(&mut self, id: PeerId, chunk: u32) {
-        if self.table.stored().has(chunk) {
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !std::mem::replace(&mut peer.we_want, true) {
-            self.actions.push_back(Action::Tell(id, Talk::Interested));
-        }
-        self.free.insert(id);
     }
 
     fn stored_chunk(&mut self, chunk: u32) {

@@ -23,6 +23,9 @@ pub(super) enum State {
 /// among [`MAX_CHUNKS`](bootwright_image::chunks::MAX_CHUNKS) costs no more than one among these.
 const SAMPLE: usize = 512;
 
+/// Of the preferred order so many chunks are under way at one time.
+const NEXT: usize = 64;
+
 pub(super) struct Table {
     states: Vec<State>,
     /// The open chunks, in no order.
@@ -32,8 +35,11 @@ pub(super) struct Table {
     /// How many of the connected peers have each.
     copies: Vec<u16>,
     stored: Bits,
-    /// Wanted before all others, first first.
-    urgent: VecDeque<u32>,
+    /// Somebody waits for these, first come first.
+    demanded: VecDeque<u32>,
+    is_demanded: Bits,
+    /// Wanted before the rest, first first.
+    preferred: VecDeque<u32>,
     pub(super) order: Order,
 }
 
@@ -45,7 +51,9 @@ impl Table {
             open: Vec::new(),
             places: vec![0; count],
             copies: vec![0; count],
-            urgent: VecDeque::new(),
+            demanded: VecDeque::new(),
+            is_demanded: Bits::none(stored.len()),
+            preferred: VecDeque::new(),
             order: Order::Rarest,
             stored,
         };
@@ -95,23 +103,52 @@ impl Table {
     }
 
     /// Puts `chunks` before all others.
+    pub(super) fn demand(&mut self, chunks: impl IntoIterator<Item = u32>) {
+        for chunk in chunks {
+            if !self.stored.has(chunk) && self.is_demanded.insert(chunk) {
+                self.demanded.push_back(chunk);
+            }
+        }
+    }
+
+    /// Whether somebody waits for `chunk`.
+    pub(super) fn is_demanded(&self, chunk: u32) -> bool {
+        self.is_demanded.has(chunk)
+    }
+
+    /// Puts `chunks` before the rest, in their order.
     pub(super) fn prefer(&mut self, chunks: impl IntoIterator<Item = u32>) {
         let chunks = chunks.into_iter().filter(|chunk| (*chunk as usize) < self.states.len());
-        self.urgent = chunks.take(self.states.len()).collect();
+        self.preferred = chunks.take(self.states.len()).collect();
     }
 
     /// The open chunk to be asked of somebody who has `has`.
     pub(super) fn choose(&mut self, has: &Bits, random: &mut fastrand::Rng) -> Option<u32> {
-        let (states, stored) = (&self.states, &self.stored);
-        self.urgent.retain(|chunk| !stored.has(*chunk));
-        let open = |chunk: &u32| states.get(*chunk as usize) == Some(&State::Open) && has.has(*chunk);
-        if let Some(urgent) = self.urgent.iter().copied().find(|chunk| open(chunk)) {
-            return Some(urgent);
+        if let Some(demanded) = self.open_demand(has).or_else(|| self.open_preferred(has)) {
+            return Some(demanded);
         }
         match self.order {
             Order::Sequential => self.open.iter().copied().filter(|chunk| has.has(*chunk)).min(),
             Order::Rarest => self.rarest(has, random),
         }
+    }
+
+    /// The first open chunk among those that somebody waits for and that `has` holds.
+    pub(super) fn open_demand(&mut self, has: &Bits) -> Option<u32> {
+        trim(&mut self.demanded, &self.stored);
+        self.demanded.iter().copied().find(|chunk| self.is_open(*chunk) && has.has(*chunk))
+    }
+
+    /// The rarest of the next few chunks of the preferred order. Machines that boot the same image prefer
+    /// the same: if all took the very first, they would have nothing to give each other.
+    fn open_preferred(&mut self, has: &Bits) -> Option<u32> {
+        trim(&mut self.preferred, &self.stored);
+        let next = self.preferred.iter().copied().filter(|chunk| !self.stored.has(*chunk)).take(NEXT);
+        next.filter(|chunk| self.is_open(*chunk) && has.has(*chunk)).min_by_key(|chunk| self.copies(*chunk))
+    }
+
+    fn is_open(&self, chunk: u32) -> bool {
+        self.state(chunk) == Some(State::Open)
     }
 
     /// The rarest of the open chunks that `has` holds, from a random place on, which breaks ties.
@@ -142,5 +179,12 @@ impl Table {
         if let Some(slot) = moved.and_then(|moved| self.places.get_mut(moved as usize)) {
             *slot = place;
         }
+    }
+}
+
+/// Takes what is stored from the front.
+fn trim(queue: &mut VecDeque<u32>, stored: &Bits) {
+    while queue.front().is_some_and(|chunk| stored.has(*chunk)) {
+        queue.pop_front();
     }
 }

@@ -246,6 +246,16 @@ impl Hub {
         self.swarm.set_order(order);
     }
 
+    /// See [`Swarm::demand`].
+    pub(crate) fn demand(&mut self, chunks: &[u32]) {
+        self.swarm.demand(chunks.iter().copied());
+    }
+
+    /// See [`Swarm::prefer`].
+    pub(crate) fn prefer(&mut self, chunks: &[u32]) {
+        self.swarm.prefer(chunks.iter().copied());
+    }
+
     /// How much mirrors shall do beside the peers.
     pub(crate) fn mirrors(&self) -> Mirrors {
         let now = self.now();

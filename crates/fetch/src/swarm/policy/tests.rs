@@ -1,0 +1,71 @@
+//! What the policy says to single events. What it makes of a fleet is the [simulation](crate::sim)'s matter.
+
+use super::*;
+
+const NOW: Duration = Duration::ZERO;
+const FAST: Greeting = Greeting { fast: true, requests: 500, origin: false };
+
+/// A machine without anything, and peers that have everything.
+fn machine(chunks: u32, peers: u32) -> Swarm {
+    let limits = Limits::new(u64::from(chunks) * 65536, 65536);
+    let mut swarm = Swarm::new(limits, Bits::none(chunks), Seeding::Plain, 1);
+    for peer in (0..peers).map(PeerId) {
+        swarm.handle(NOW, Event::Joined(peer, FAST));
+        swarm.handle(NOW, Event::Told(peer, Talk::HaveAll));
+    }
+    swarm
+}
+
+fn unchoke(swarm: &mut Swarm, peer: u32) {
+    swarm.handle(NOW, Event::Told(PeerId(peer), Talk::Unchoke));
+}
+
+/// Chunks of which blocks are asked for, each once, in order.
+fn asked(swarm: &mut Swarm, now: Duration) -> Vec<u32> {
+    let mut asked = Vec::new();
+    while let Some(action) = swarm.poll(now) {
+        if let Action::Tell(_, Talk::Request(block)) = action
+            && asked.last() != Some(&block.chunk)
+        {
+            asked.push(block.chunk);
+        }
+    }
+    asked
+}
+
+#[test]
+fn what_somebody_waits_for_is_asked_for_first() {
+    let mut swarm = machine(100, 2);
+    swarm.prefer([7]);
+    swarm.demand([31, u32::MAX]);
+    unchoke(&mut swarm, 0);
+    assert_eq!(asked(&mut swarm, NOW), [31]);
+    unchoke(&mut swarm, 1);
+    assert_eq!(asked(&mut swarm, NOW), [7]);
+}
+
+#[test]
+fn a_waiting_reader_is_worth_one_more_peer() {
+    let mut swarm = machine(100, 20);
+    (0..20).for_each(|peer| unchoke(&mut swarm, peer));
+    let usual = asked(&mut swarm, NOW);
+    assert_eq!(usual.len(), 16);
+    let wanted = (0..100).find(|chunk| !usual.contains(chunk)).unwrap();
+    swarm.demand([wanted]);
+    assert_eq!(asked(&mut swarm, NOW), [wanted]);
+}
+
+#[test]
+fn a_mirror_takes_over_what_peers_let_wait() {
+    let mut swarm = machine(1, 1);
+    unchoke(&mut swarm, 0);
+    assert_eq!(asked(&mut swarm, NOW), [0]);
+    swarm.handle(NOW, Event::Claimed(0));
+    let mut cancelled = 0;
+    while let Some(action) = swarm.poll(NOW) {
+        assert!(!matches!(action, Action::Returned(_)), "the mirror has it");
+        cancelled += u32::from(matches!(action, Action::Tell(_, Talk::Cancel(_))));
+    }
+    assert_eq!(cancelled, 4);
+    assert!(!swarm.is_receiving());
+}
