@@ -57,6 +57,7 @@ mod error;
 mod fetch;
 mod handle;
 mod http;
+mod layout;
 mod options;
 mod piece;
 mod retry;
@@ -70,15 +71,19 @@ mod verify;
 mod whole;
 
 pub use error::{BadChunk, Cause, Error, Failure, Fault, explain};
-pub use fetch::{Complete, fetch, fetch_with_peers};
+pub use fetch::{Complete, fetch, fetch_torrent, fetch_with_peers};
 pub use handle::{Ended, Handle, HandleState, Phase};
 pub use http::{
     ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, MAX_REDIRECTS, STALL_TIMEOUT, Timeouts, Trust, TrustError,
 };
-pub use options::{BAD_CHUNK_LIMIT, BAD_SOURCE_LIMIT, IN_FLIGHT, Notice, Observer, Options, Progress, SPAN};
+pub use layout::ChunkDigest;
+pub use options::{
+    BAD_CHUNK_LIMIT, BAD_SOURCE_LIMIT, IN_FLIGHT, Notice, Observer, Options, Progress, SPAN,
+    SPAN_BESIDE_PEERS,
+};
 pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, RetryPolicy};
 pub use small::{Small, get_small, post_json};
-pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source};
-pub use store::{FileStore, Store};
+pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source, WebSeed};
+pub use store::{FileSet, FileStore, Store};
 pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder};
 pub use whole::{FileComplete, FileOptions, fetch_file};

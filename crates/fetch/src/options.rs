@@ -12,6 +12,10 @@ use crate::swarm::policy::Order;
 /// turns out bad or slow has not been given the whole file.
 pub const SPAN: u64 = 16 << 20;
 
+/// Most bytes in one request to a mirror when a tracker knows peers: what a mirror has been asked for, peers are
+/// not, so it is asked for little at a time.
+pub const SPAN_BESIDE_PEERS: u64 = 1 << 20;
+
 /// Most requests at one source at a time: the second one fills the pause between two answers.
 pub const IN_FLIGHT: u32 = 2;
 

@@ -101,6 +101,6 @@ fn a_directory_of_transmission_is_told_from_a_file() {
     run(place.path(), "transmission-create", &["-o", "d.torrent", "d"]);
     let torrent = Metainfo::from_bytes(&std::fs::read(place.path().join("d.torrent")).unwrap()).unwrap();
     let Content::Files(files) = &torrent.info.content else { panic!("{:?}", torrent.info.content) };
-    let paths: Vec<_> = files.iter().map(|(path, size)| (path.to_string(), *size)).collect();
+    let paths: Vec<_> = files.iter().map(|file| (file.path.to_string(), file.size)).collect();
     assert_eq!(paths, [("a".into(), 600_000), ("b".into(), 600_000)]);
 }

@@ -18,10 +18,6 @@ use super::show::Show;
 use super::{Job, failure, place};
 use crate::failure::{Failure, Kind, OrFail as _};
 
-/// Bytes in one request to a mirror when a tracker knows peers: what a mirror has been asked for, peers are
-/// not, so it is asked for little at a time.
-const SPAN_BESIDE_PEERS: u64 = 1 << 20;
-
 impl Job<'_> {
     /// Fetches the root of the image, or the artifact that was asked for.
     pub(super) async fn image(&self, url: &Url) -> Result<(Fetched, Option<Seeder>), Failure> {
@@ -128,10 +124,7 @@ impl Job<'_> {
         let store = Arc::new(FileStore::create(&path).map_err(|error| io(&path, &error))?);
         let show = Show::new(&root.file, sources.len());
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| show.notice(&notice);
-        let mut options = Options::default();
-        if peers.as_ref().is_some_and(|peers| !peers.trackers.is_empty()) {
-            options.span = SPAN_BESIDE_PEERS;
-        }
+        let options = Options::default();
         let done = match peers {
             Some(peers) => {
                 let done = fetch_with_peers(root, &sources, store, peers, &options, observe).await;

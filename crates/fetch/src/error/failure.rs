@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use bootwright_image::Digest;
-
 use super::explain;
 use crate::dns;
+use crate::layout::ChunkDigest;
 use crate::swarm::policy::Fall;
 use crate::swarm::wire::WireError;
 
@@ -119,23 +118,23 @@ pub enum Cause {
     /// The swarm does without this peer.
     #[error("the peer is dropped: {0}")]
     Peer(Fall),
-    /// The bytes are not those of the manifest.
+    /// The bytes are not the right ones.
     #[error("{0}")]
     Corrupt(Box<BadChunk>),
 }
 
-/// A chunk whose digest is not the manifest's.
+/// A chunk whose digest is not the one that the manifest, or the torrent, says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("chunk {index} (bytes {} to {}) is {found}, the manifest says {expected}", .range.start, .range.end)]
+#[error("chunk {index} (bytes {} to {}) is {found}, the {} says {expected}", .range.start, .range.end, .expected.said_by())]
 pub struct BadChunk {
     /// Its index, from 0.
     pub index: u32,
     /// Its bytes in the file.
     pub range: Range<u64>,
-    /// The digest in the manifest.
-    pub expected: Digest,
+    /// The digest that it must have.
+    pub expected: ChunkDigest,
     /// The digest of what came.
-    pub found: Digest,
+    pub found: ChunkDigest,
 }
 
 /// Whether trying again can help.

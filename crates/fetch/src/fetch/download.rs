@@ -15,13 +15,14 @@ use super::judge::Judged;
 use super::request::{Report, Request, What};
 use crate::error::{Error, Failure, Fault};
 use crate::handle::{Attached, Orders};
+use crate::layout::Layout;
 use crate::options::{Notice, Observer, Options, Progress};
 use crate::schedule::{Action, Defeat, Event, Policy, RequestId, Scheduler, SourceId, SourceInfo};
 use crate::source::Source;
 use crate::store::Store;
 use crate::swarm::net::{Hub, Turn};
 use crate::swarm::policy::PeerId;
-use crate::verify::{Layout, workers};
+use crate::verify::workers;
 
 /// Reports that may wait for the driver. Each may hold a chunk: few, so that memory stays bounded.
 const REPORTS: usize = 1;

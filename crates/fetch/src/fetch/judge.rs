@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bootwright_image::Digest;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::download::{Download, Sender};
 use crate::error::{BadChunk, Cause, Error, Failure};
+use crate::layout::ChunkDigest;
 use crate::options::Notice;
 use crate::schedule::{Event, Scheduler};
 use crate::verify::{Verdict, verify};
@@ -72,7 +72,7 @@ impl Download<'_> {
         self.tell_progress();
     }
 
-    fn refuse(&mut self, scheduler: &mut Scheduler, chunk: u32, from: Sender, found: Digest) {
+    fn refuse(&mut self, scheduler: &mut Scheduler, chunk: u32, from: Sender, found: ChunkDigest) {
         self.progress.refused += 1;
         let failure = self.damaged(chunk, from, found);
         let retry_in = match from {
@@ -95,7 +95,7 @@ impl Download<'_> {
         self.damaged.entry(chunk).or_default().push(failure);
     }
 
-    fn damaged(&self, index: u32, from: Sender, found: Digest) -> Failure {
+    fn damaged(&self, index: u32, from: Sender, found: ChunkDigest) -> Failure {
         let range = self.layout.range(index);
         let (name, address) = match from {
             Sender::Source(running) => {

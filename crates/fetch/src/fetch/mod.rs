@@ -21,13 +21,13 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::options::{Observer, Options, Progress};
+use crate::layout::Layout;
+use crate::options::{Observer, Options, Progress, SPAN_BESIDE_PEERS};
 use crate::source::Source;
 use crate::store::Store;
 use crate::swarm::net::{Hub, Subject};
-use crate::swarm::policy::Seeding;
+use crate::swarm::policy::{Manners, Order, Seeding};
 use crate::swarm::{Bits, PeerOptions, PeerShare, Seeder};
-use crate::verify::Layout;
 use download::Download;
 
 /// A download that has ended well: every byte in the store is what the manifest says.
@@ -63,7 +63,7 @@ pub async fn fetch(
     if sources.is_empty() {
         return Err(Error::NoSource);
     }
-    let (complete, _) = run(manifest, sources, store, None, options, observe).await?;
+    let (complete, _) = Task::of(manifest).run(sources, store, None, options, observe).await?;
     Ok(complete)
 }
 
@@ -82,52 +82,102 @@ pub async fn fetch_with_peers(
     options: &Options,
     observe: Observer<'_>,
 ) -> Result<(Complete, Seeder), Error> {
-    let (complete, hub) = run(manifest, sources, store, Some(peers), options, observe).await?;
-    let hub = hub.ok_or(Error::NoSource)?;
-    Ok((complete, Seeder::run(hub)))
+    let (complete, seeder) = Task::of(manifest).run(sources, store, Some(peers), options, observe).await?;
+    Ok((complete, seeder.ok_or(Error::NoSource)?))
 }
 
-async fn run(
-    manifest: &Verified<RootManifest>,
+/// Fetches the files of somebody else's torrent into `store`, laid end to end, from `sources` and from peers,
+/// when there are any to be taken part with. [`FileSet`](crate::FileSet) is a store of several files.
+///
+/// Each piece is verified by the SHA-1 in the torrent before it is stored or given on. That keeps out what others
+/// send; whether the torrent itself is right is for the caller to know. Among peers we are a client like others:
+/// who gives is given to (BEP 3).
+///
+/// # Errors
+/// As [`fetch()`].
+pub async fn fetch_torrent(
+    info: &Arc<Info>,
     sources: &[Arc<dyn Source>],
     store: Arc<dyn Store>,
     peers: Option<PeerOptions>,
     options: &Options,
     observe: Observer<'_>,
-) -> Result<(Complete, Option<Hub>), Error> {
-    let started = Instant::now();
-    let attached = options.handle.as_ref().map(Handle::attach);
-    let layout = Arc::new(Layout::new(manifest.size, &manifest.chunks));
-    let there = resume::look(&layout, &store, observe).await?;
-    let mut stored = Bits::none(layout.count());
-    (0..).zip(&there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
-        stored.insert(chunk);
-    });
-    if let Some(attached) = &attached {
-        attached.begin(stored.clone());
+) -> Result<(Complete, Option<Seeder>), Error> {
+    if sources.is_empty() && peers.is_none() {
+        return Err(Error::NoSource);
     }
-    let hub = peers.map(|peers| {
-        let info = Arc::new(Info::of(manifest));
-        let subject = Subject { info, layout: layout.clone(), store: store.clone() };
+    Task::of_torrent(info).run(sources, store, peers, options, observe).await
+}
+
+/// What is to be put together, whoever vouches for it.
+struct Task {
+    name: String,
+    layout: Arc<Layout>,
+    info: Arc<Info>,
+    manners: Manners,
+}
+
+impl Task {
+    fn of(manifest: &Verified<RootManifest>) -> Self {
+        let (layout, info) = (Arc::new(Layout::of(manifest)), Arc::new(Info::of(manifest)));
+        Self { name: manifest.file.clone(), layout, info, manners: Manners::Fleet }
+    }
+
+    fn of_torrent(info: &Arc<Info>) -> Self {
+        let layout = Arc::new(Layout::of_torrent(info));
+        Self { name: info.name.clone(), layout, info: info.clone(), manners: Manners::Strangers }
+    }
+
+    async fn run(
+        self,
+        sources: &[Arc<dyn Source>],
+        store: Arc<dyn Store>,
+        peers: Option<PeerOptions>,
+        options: &Options,
+        observe: Observer<'_>,
+    ) -> Result<(Complete, Option<Seeder>), Error> {
+        let started = Instant::now();
+        let attached = options.handle.as_ref().map(Handle::attach);
+        let there = resume::look(&self.layout, &store, observe).await?;
+        let mut stored = Bits::none(self.layout.count());
+        (0..).zip(&there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
+            stored.insert(chunk);
+        });
+        if let Some(attached) = &attached {
+            attached.begin(stored.clone());
+        }
+        let mut options = options.clone();
+        if peers.as_ref().is_some_and(|peers| !peers.trackers.is_empty()) {
+            options.span = options.span.min(SPAN_BESIDE_PEERS);
+        }
+        let hub = peers.map(|peers| self.join(peers, &store, stored, options.order));
+        let mut download =
+            Download::new(&self.name, self.layout, store.clone(), sources, hub, attached, observe);
+        download.run(&there, &options).await?;
+        let (progress, by_source, hub, attached) = download.result();
+        let name = store.name().to_owned();
+        blocking(move || store.complete()).await?.map_err(|source| Error::Store {
+            what: name,
+            offset: progress.total,
+            source,
+        })?;
+        if let Some(attached) = attached {
+            attached.complete();
+        }
+        let by_peer = hub.as_ref().map(Hub::shares).unwrap_or_default();
+        let refused = progress.refused;
+        let complete = Complete { progress, by_source, by_peer, refused, took: started.elapsed() };
+        Ok((complete, hub.map(Seeder::run)))
+    }
+
+    /// Joins the swarm with what is there.
+    fn join(&self, peers: PeerOptions, store: &Arc<dyn Store>, stored: Bits, order: Order) -> Hub {
+        let (info, layout, store) = (self.info.clone(), self.layout.clone(), store.clone());
+        let subject = Subject { info, layout, store, manners: self.manners };
         let mut hub = Hub::new(subject, peers, stored, Seeding::Plain);
-        hub.set_order(options.order);
+        hub.set_order(order);
         hub
-    });
-    let mut download = Download::new(&manifest.file, layout, store.clone(), sources, hub, attached, observe);
-    download.run(&there, options).await?;
-    let (progress, by_source, hub, attached) = download.result();
-    let name = store.name().to_owned();
-    blocking(move || store.complete()).await?.map_err(|source| Error::Store {
-        what: name,
-        offset: progress.total,
-        source,
-    })?;
-    if let Some(attached) = attached {
-        attached.complete();
     }
-    let by_peer = hub.as_ref().map(Hub::shares).unwrap_or_default();
-    let refused = progress.refused;
-    Ok((Complete { progress, by_source, by_peer, refused, took: started.elapsed() }, hub))
 }
 
 /// Runs what may wait for a disk on a worker thread.

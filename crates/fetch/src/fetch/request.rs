@@ -11,10 +11,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
 use crate::error::{Cause, Failure};
+use crate::layout::Layout;
 use crate::piece::Gather;
 use crate::schedule::{Ranges, RequestId};
 use crate::source::{Body, Source};
-use crate::verify::Layout;
 
 /// What a request has to tell.
 pub(super) struct Report {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::error::Error;
+use crate::layout::Layout;
 use crate::options::{Notice, Observer, Progress};
 use crate::store::Store;
-use crate::verify::{Layout, is_there};
+use crate::verify::is_there;
 
 /// Chunks that one worker looks at in one go.
 const BATCH: u32 = 32;

@@ -14,7 +14,7 @@ use crate::error::{Cause, Failure};
 use crate::http::{Ask, Client, Expect, Plan, Reply, interpret};
 
 /// Priority of a mirror: after local files.
-const PRIORITY: u8 = 10;
+pub(super) const PRIORITY: u8 = 10;
 
 /// A file behind an HTTP or HTTPS URL, read by Range.
 pub struct HttpSource {

@@ -2,6 +2,7 @@
 
 mod file;
 mod http;
+mod web_seed;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use futures_util::Stream;
 pub use self::file::FileSource;
 pub use self::http::HttpSource;
 pub(crate) use self::http::Opened;
+pub use self::web_seed::WebSeed;
 use crate::error::Failure;
 use crate::schedule::Ranges;
 
@@ -23,7 +25,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A stream in a box.
 pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
-/// Something that has the file, or parts of it: a mirror, a local file, later a peer.
+/// Something that has the file, or parts of it: a mirror, a local file.
 ///
 /// A source verifies nothing; whoever reads from it does. It never waits for ever before its answer
 /// begins: it has its own time-outs for names, connections and heads. The stream's silence is watched

@@ -1,22 +1,15 @@
 //! A sparse file, written in place.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom};
-use rustix::io::Errno;
+use rustix::fs::FlockOperation;
 
-use super::Store;
-
-/// Most buffers in one pwritev(2): IOV_MAX of Linux.
-const IOV_MAX: usize = 1024;
-
-/// Bytes per write of zeros on file systems that cannot punch holes.
-const ZEROS: u64 = 64 << 10;
+use super::{Store, sparse};
 
 /// A sparse file that is written in place, by position, without a copy of the bytes in between.
 #[derive(Debug)]
@@ -69,67 +62,26 @@ impl Store for FileStore {
     }
 
     fn is_hole(&self, range: Range<u64>) -> io::Result<bool> {
-        // The shared file position moves; nothing here depends on it.
-        match rustix::fs::seek(&self.file, SeekFrom::Data(range.start)) {
-            Ok(data) => Ok(data >= range.end),
-            Err(Errno::NXIO) => Ok(true),
-            // A file system without SEEK_DATA: everything has to be looked at.
-            Err(Errno::INVAL) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        sparse::is_hole(&self.file, range)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
     }
 
-    fn write_at(&self, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {
-        for pieces in pieces.chunks(IOV_MAX) {
-            let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let mut rest = slices.as_mut_slice();
-            // Drops empty slices at the front, so that a write of nothing is an error below.
-            IoSlice::advance_slices(&mut rest, 0);
-            while !rest.is_empty() {
-                match rustix::io::pwritev(&self.file, rest, offset) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(written) => {
-                        offset += written as u64;
-                        IoSlice::advance_slices(&mut rest, written);
-                    }
-                    Err(Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
+    fn write_at(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        sparse::write_at(&self.file, offset, pieces)
     }
 
     fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
-        if self.is_hole(range.clone())? {
-            return Ok(());
-        }
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.file, flags, range.start, range.end - range.start) {
-            Ok(()) => return Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let zeros = vec![0; ZEROS.min(range.end - range.start) as usize];
-        let mut at = range.start;
-        while at < range.end {
-            let length = (range.end - at).min(ZEROS) as usize;
-            self.file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
-            at += length as u64;
-        }
-        Ok(())
+        sparse::write_zeros(&self.file, range)
     }
 
     fn complete(&self) -> io::Result<()> {
         let Some((part, path)) = &self.rename else { return Ok(()) };
         self.file.sync_all()?;
         std::fs::rename(part, path)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        super::sync_parent(path)
     }
 }
 

@@ -1,13 +1,18 @@
 //! Where verified bytes go.
 
 mod file;
+mod set;
+mod sparse;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use bytes::Bytes;
 
 pub use file::FileStore;
+pub use set::FileSet;
 
 /// A place for one file. All calls may block and come from worker threads, several at a time, for
 /// ranges that do not overlap.
@@ -35,4 +40,10 @@ pub trait Store: Send + Sync {
 
     /// Called once, when every byte is there: makes the file durable and gives it its name.
     fn complete(&self) -> io::Result<()>;
+}
+
+/// Makes the name of `path` last.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -96,6 +96,12 @@ impl Bits {
         self.change(index, false)
     }
 
+    /// Whether it has a chunk that `other` has not.
+    pub fn has_more_than(&self, other: &Self) -> bool {
+        let others = other.bytes.iter().copied().chain(std::iter::repeat(0));
+        self.bytes.iter().zip(others).any(|(ours, theirs)| ours & !theirs != 0)
+    }
+
     /// The chunks in the set, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.length).filter(|index| self.has(*index))

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::Bits;
 use super::net::{Hub, PeerOptions, PeerShare, Subject, Turn};
-use super::policy::Seeding;
+use super::policy::{Manners, Seeding};
+use crate::layout::Layout;
 use crate::store::Store;
-use crate::verify::Layout;
 
 /// Failures that a status lists.
 const SETBACKS: usize = 8;
@@ -44,9 +44,9 @@ impl Seeder {
     /// Gives the root of `manifest` from `store`, where every byte has to be there, as the origin of a fleet:
     /// each chunk to one machine at first. Wants a tokio runtime.
     pub fn origin(manifest: &Verified<RootManifest>, store: Arc<dyn Store>, options: PeerOptions) -> Self {
-        let layout = Arc::new(Layout::new(manifest.size, &manifest.chunks));
+        let layout = Arc::new(Layout::of(manifest));
         let stored = Bits::all(layout.count());
-        let subject = Subject { info: Arc::new(Info::of(manifest)), layout, store };
+        let subject = Subject { info: Arc::new(Info::of(manifest)), layout, store, manners: Manners::Fleet };
         Self::run(Hub::new(subject, options, stored, Seeding::Revealing))
     }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clients;
 mod fleet;
 mod hostile;
 mod judges;
+mod strangers;
 mod tracker;
 
 use fleet::{Fleet, Machine};

@@ -1,7 +1,7 @@
 //! The smallest tracker: it gives everybody the ports of all who have announced.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub struct Tracker {
 
 impl Tracker {
     /// On `ip`, where all machines are.
-    pub async fn start(ip: Ipv4Addr) -> Self {
+    pub async fn start(ip: impl Into<IpAddr>) -> Self {
+        let ip = ip.into();
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let ports = Arc::new(Mutex::new(BTreeSet::new()));
@@ -51,7 +52,7 @@ impl Tracker {
     }
 }
 
-async fn answer(mut stream: TcpStream, ip: Ipv4Addr, ports: Arc<Mutex<BTreeSet<u16>>>) {
+async fn answer(mut stream: TcpStream, ip: IpAddr, ports: Arc<Mutex<BTreeSet<u16>>>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
@@ -66,7 +67,12 @@ async fn answer(mut stream: TcpStream, ip: Ipv4Addr, ports: Arc<Mutex<BTreeSet<u
         let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
         return;
     };
-    let mut body = b"d8:intervali5e5:peers".to_vec();
+    let (key, octets) = match ip {
+        IpAddr::V4(ip) => ("5:peers", ip.octets().to_vec()),
+        // BEP 7.
+        IpAddr::V6(ip) => ("6:peers6", ip.octets().to_vec()),
+    };
+    let mut body = format!("d8:intervali5e{key}").into_bytes();
     {
         let mut ports = ports.lock().unwrap();
         if request.contains("event=stopped") {
@@ -74,9 +80,9 @@ async fn answer(mut stream: TcpStream, ip: Ipv4Addr, ports: Arc<Mutex<BTreeSet<u
         } else {
             ports.insert(port)
         };
-        body.extend_from_slice(format!("{}:", 6 * ports.len()).as_bytes());
+        body.extend_from_slice(format!("{}:", (octets.len() + 2) * ports.len()).as_bytes());
         for port in ports.iter() {
-            body.extend_from_slice(&ip.octets());
+            body.extend_from_slice(&octets);
             body.extend_from_slice(&port.to_be_bytes());
         }
     }

@@ -35,8 +35,30 @@ pub struct Info {
 pub enum Content {
     /// One file of that many bytes.
     File(u64),
-    /// Several files, one after the other: their paths and bytes.
-    Files(Vec<(PathInTorrent, u64)>),
+    /// Several files, one after the other.
+    Files(Vec<FileInTorrent>),
+}
+
+/// One of several files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInTorrent {
+    /// Its path. Any text: see [`Info::placed`].
+    pub path: PathInTorrent,
+    /// Its bytes.
+    pub size: u64,
+    /// What it is (BEP 47).
+    pub kind: FileKind,
+}
+
+/// What a file of a torrent is: its `attr` (BEP 47).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file.
+    Regular,
+    /// Zeros that bring the next file to the beginning of a piece: `p`.
+    Padding,
+    /// A symbolic link: `l`.
+    Symlink,
 }
 
 /// A path as a torrent names it: any bytes, for messages only.
@@ -144,12 +166,12 @@ impl Info {
         &self.bytes
     }
 
-    /// Bytes of all files together.
+    /// Bytes of all files together: at most what [`MAX_PIECES`] of the largest pieces hold.
     pub fn size(&self) -> u64 {
         match &self.content {
             Content::File(size) => *size,
             // Read with checked sums.
-            Content::Files(files) => files.iter().map(|(_, size)| size).sum(),
+            Content::Files(files) => files.iter().map(|file| file.size).sum(),
         }
     }
 
@@ -219,7 +241,13 @@ fn content(dict: &Value<'_>) -> Result<Content, InfoError> {
                 let path: Option<Vec<_>> = path.iter().map(|part| part.text().map(str::to_owned)).collect();
                 let path =
                     path.filter(|path| !path.is_empty()).ok_or(wrong("files", "without a path in UTF-8"))?;
-                Ok((PathInTorrent(path), length))
+                let attributes = entry.get("attr").and_then(Value::text).unwrap_or_default();
+                let kind = match attributes {
+                    _ if attributes.contains('l') => FileKind::Symlink,
+                    _ if attributes.contains('p') => FileKind::Padding,
+                    _ => FileKind::Regular,
+                };
+                Ok(FileInTorrent { path: PathInTorrent(path), size: length, kind })
             };
             list.iter().map(file).collect::<Result<_, InfoError>>().map(Content::Files)
         }
@@ -280,7 +308,7 @@ pub(super) mod tests {
         let info = Info::from_bytes(bytes).unwrap();
         assert_eq!(info.size(), 7);
         let Content::Files(files) = &info.content else { panic!("{info:?}") };
-        assert_eq!((files[0].0.to_string().as_str(), files[0].1), ("a/b", 3));
+        assert_eq!((files[0].path.to_string().as_str(), files[0].size), ("a/b", 3));
     }
 
     #[test]

@@ -16,16 +16,18 @@
 //! A torrent vouches for a file by SHA-1 alone. Where a manifest with SHA-256 is known, it decides, and
 //! [`Info::agrees_with`] finds a torrent that contradicts it.
 //!
-//! Read but not written: several files in one torrent ([`Content::Files`]). Not supported: torrents of
+//! Read but not written: several files in one torrent ([`Content::Files`]), padding between them (BEP 47). Not supported: torrents of
 //! version 2 alone (BEP 52; a hybrid one is read as version 1), DHT nodes, signatures.
 
 pub mod bencode;
+mod files;
 mod info;
 mod info_hash;
 mod magnet;
 mod metainfo;
 
-pub use info::{Content, Contradiction, Info, InfoError, MAX_PIECES, PathInTorrent};
+pub use files::{PlaceError, PlacedFile};
+pub use info::{Content, Contradiction, FileInTorrent, FileKind, Info, InfoError, MAX_PIECES, PathInTorrent};
 pub use info_hash::{InfoHash, InfoHashError};
 pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{MAX_URLS, Metainfo, TorrentError};

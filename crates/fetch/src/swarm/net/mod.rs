@@ -23,9 +23,10 @@ pub use hub::PeerShare;
 pub(crate) use hub::{Hub, Turn};
 pub use port::Port;
 
+use super::policy::Manners;
 use crate::http::Client;
+use crate::layout::Layout;
 use crate::store::Store;
-use crate::verify::Layout;
 
 /// Connections that one swarm holds: the mesh of a small fleet, and enough choice in a large one.
 pub const CONNECTIONS: usize = 80;
@@ -82,4 +83,5 @@ pub(crate) struct Subject {
     pub(crate) info: Arc<Info>,
     pub(crate) layout: Arc<Layout>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) manners: Manners,
 }

@@ -42,6 +42,7 @@ impl Swarm {
         if !attempt.take(at, now) {
             return Got::Unwanted;
         }
+        peer.gave += u64::from(block.length);
         let (asked_at, whole) = (attempt.asked_at, attempt.is_whole());
         if first && place == 0 && peer.since <= asked_at {
             peer.measure_round_trip(now.saturating_sub(asked_at));

@@ -22,9 +22,11 @@ impl Swarm {
             peer.told = stored.clone();
         }
         self.actions.extend(talk.map(|talk| Action::Tell(id, talk)));
-        // Nobody is choked; to say so before being asked saves everybody a round trip.
-        peer.we_choke = false;
-        self.actions.push_back(Action::Tell(id, Talk::Unchoke));
+        if self.trade.is_none() {
+            // Nobody is choked; to say so before being asked saves everybody a round trip.
+            peer.we_choke = false;
+            self.actions.push_back(Action::Tell(id, Talk::Unchoke));
+        }
         self.peers.insert(id, peer);
     }
 

@@ -4,9 +4,9 @@
 //! says what to do ([`Action`]), as the [scheduler](crate::schedule) does for mirrors; the
 //! [simulation](crate::sim) runs the same code for ten thousand machines that the network runs for one.
 //!
-//! It is written for machines of one fleet that want the last of them to be done soon, not for strangers
-//! who trade. Nobody is choked, nothing is paid back. What decides the time is that no uplink idles while
-//! somebody waits for a chunk that it could send, so:
+//! It is written for machines of one fleet that want the last of them to be done soon: nobody is choked,
+//! nothing is paid back. Among strangers it [trades](trade) beside that. What decides the time is that no uplink
+//! idles while somebody waits for a chunk that it could send, so:
 //!
 //! - [asking](ask): the rarest chunk first, equal ones at random. A peer is asked for the next chunk when it
 //!   owes less than it sends in one round trip, so that requests do not wait at a busy machine while its
@@ -27,6 +27,7 @@ mod serve;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trade;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -36,8 +37,9 @@ use peer::Peer;
 use reveal::Reveal;
 use serve::Slot;
 use table::{State, Table};
+use trade::Trade;
 pub use words::{
-    Action, BLOCK, Block, Event, Fall, Got, Greeting, Limits, Order, PeerId, QUEUE, Talk, UNDER_WAY,
+    Action, BLOCK, Block, Event, Fall, Got, Greeting, Limits, Manners, Order, PeerId, QUEUE, Talk, UNDER_WAY,
 };
 
 use super::Bits;
@@ -67,6 +69,8 @@ pub struct Swarm {
     free: BTreeSet<PeerId>,
     slots: Vec<Slot>,
     reveal: Option<Reveal>,
+    /// Among strangers alone.
+    trade: Option<Trade>,
     actions: VecDeque<Action>,
     under_way: u64,
     next_tick: Duration,
@@ -87,6 +91,7 @@ impl Swarm {
             free: BTreeSet::new(),
             slots: Vec::new(),
             reveal,
+            trade: (limits.manners == Manners::Strangers).then(Trade::default),
             actions: VecDeque::new(),
             under_way: 0,
             next_tick: Duration::ZERO,
@@ -182,6 +187,7 @@ impl Swarm {
                 self.next_tick = now + TICK;
                 self.look_for_the_late(now);
                 self.free.extend(self.peers.keys());
+                self.trade(now);
             }
             self.fill(now);
             self.reveal(now);

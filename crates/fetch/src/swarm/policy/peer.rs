@@ -80,6 +80,9 @@ pub(super) struct Peer {
     pub(super) rest_until: Duration,
     /// Messages that told nothing new.
     pub(super) noise: u32,
+    /// Bytes from it and to it in this turn of trading.
+    pub(super) gave: u64,
+    pub(super) took: u64,
     /// What it waits for from us.
     pub(super) queue: VecDeque<Block>,
     pub(super) waits_since: Duration,
@@ -105,6 +108,8 @@ impl Peer {
             damaged: 0,
             rest_until: Duration::ZERO,
             noise: 0,
+            gave: 0,
+            took: 0,
             queue: VecDeque::new(),
             waits_since: Duration::ZERO,
             told: Bits::none(chunks),

@@ -32,6 +32,7 @@ impl Swarm {
     pub(super) fn interested(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.wants_us = true;
+        self.serve_if_free(id);
     }
 
     pub(super) fn requested(&mut self, now: Duration, id: PeerId, block: Block) {
@@ -68,6 +69,9 @@ impl Swarm {
     }
 
     pub(super) fn sent(&mut self, now: Duration, id: PeerId, block: Block) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.took += u64::from(block.length);
+        }
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.peer == id) {
             slot.handed = slot.handed.saturating_sub(1);
             slot.moved = now;

@@ -140,6 +140,16 @@ pub enum Order {
     Sequential,
 }
 
+/// How peers are treated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manners {
+    /// As machines of one fleet: nobody is choked, nothing is paid back.
+    #[default]
+    Fleet,
+    /// As strangers who trade (BEP 3): those who give are served, and one by chance.
+    Strangers,
+}
+
 /// The limits of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -161,6 +171,8 @@ pub struct Limits {
     pub damaged: u32,
     /// So many stalls, and a peer is dropped.
     pub stalls: u32,
+    /// How peers are treated.
+    pub manners: Manners,
 }
 
 /// BEP 3's request size that every client accepts.
@@ -190,7 +202,15 @@ impl Limits {
             stall: Duration::from_secs(8),
             damaged: 3,
             stalls: 3,
+            manners: Manners::Fleet,
         }
+    }
+
+    /// The limits among strangers, whose pieces may be large and whose links may be slow.
+    pub fn among_strangers(size: u64, chunk: u32) -> Self {
+        let under_way = UNDER_WAY.max(4 * u64::from(chunk));
+        let stall = Duration::from_secs(30);
+        Self { under_way, stall, manners: Manners::Strangers, ..Self::new(size, chunk) }
     }
 
     /// Number of chunks.

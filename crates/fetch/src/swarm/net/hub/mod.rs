@@ -26,7 +26,7 @@ use super::{PeerOptions, Subject};
 use crate::error::{Cause, Failure};
 use crate::schedule::Mirrors;
 use crate::swarm::Bits;
-use crate::swarm::policy::{Block, Event, Limits, Order, PeerId, Seeding, Swarm, TICK};
+use crate::swarm::policy::{Block, Event, Limits, Manners, Order, PeerId, Seeding, Swarm, TICK};
 
 /// Messages of all links that may wait for the hub: a block each, at most.
 const INBOX: usize = 256;
@@ -128,7 +128,11 @@ impl Hub {
     /// Joins the swarm of `subject`, of which `stored` is there. Wants a tokio runtime.
     pub(crate) fn new(subject: Subject, options: PeerOptions, stored: Bits, seeding: Seeding) -> Self {
         let layout = &subject.layout;
-        let swarm = Swarm::new(Limits::new(layout.size, layout.chunk()), stored, seeding, fastrand::u64(..));
+        let limits = match subject.manners {
+            Manners::Fleet => Limits::new(layout.size, layout.chunk()),
+            Manners::Strangers => Limits::among_strangers(layout.size, layout.chunk()),
+        };
+        let swarm = Swarm::new(limits, stored, seeding, fastrand::u64(..));
         let (tell, inbox) = mpsc::channel(INBOX);
         let (bring, news) = mpsc::channel(4);
         let (words, orders) = mpsc::channel(4);
@@ -258,6 +262,10 @@ impl Hub {
 
     /// How much mirrors shall do beside the peers.
     pub(crate) fn mirrors(&self) -> Mirrors {
+        if self.subject.manners == Manners::Strangers {
+            // There is no fleet to spare a mirror for.
+            return Mirrors::Free;
+        }
         let now = self.now();
         let Some(introduced) = self.introduced else {
             return if now < INTRODUCTION { Mirrors::Held } else { Mirrors::Free };
