@@ -44,6 +44,11 @@ pub fn build_media(bootwright: &Path, example: &str) -> Result<PathBuf> {
     build_variant(bootwright, example, "media", ("", tables))
 }
 
+/// Builds `examples/EXAMPLE` once more as `EXAMPLE-verity`: EROFS, with a dm-verity tree behind it.
+pub fn build_verity(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    build_variant(bootwright, example, "verity", ("format = \"erofs\"\nverity = true", ""))
+}
+
 /// Builds `examples/EXAMPLE` as `EXAMPLE-VARIANT`, with `keys` behind its name and `tables` at its end.
 fn build_variant(
     bootwright: &Path,

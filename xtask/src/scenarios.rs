@@ -20,6 +20,7 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     images::build(bootwright, "hello", "hello")?;
     images::build_embedded(bootwright, "hello")?;
     images::build_media(bootwright, "hello")?;
+    images::build_verity(bootwright, "hello")?;
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))

@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use super::BootError;
+use super::device_mapper::Number;
 
 const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
 const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
@@ -54,7 +55,15 @@ const _: () = assert!(size_of::<LoopInfo64>() == 232 && size_of::<LoopConfig>() 
 pub struct LoopDevice {
     /// `/dev/loopN`.
     pub path: String,
-    _device: File,
+    device: File,
+}
+
+impl LoopDevice {
+    /// Its number.
+    pub fn number(&self) -> Result<Number, BootError> {
+        let failed = |source| BootError::Loop { path: self.path.clone(), step: "fstat", source };
+        Number::of(&self.device).map_err(failed)
+    }
 }
 
 /// Attaches the file at `path`, read-only.
@@ -73,7 +82,7 @@ pub fn attach(path: &Path) -> Result<LoopDevice, BootError> {
         let device_path = format!("/dev/loop{number}");
         let device = File::open(&device_path).map_err(failed("open the device"))?;
         match configure(&device, &backing) {
-            Ok(()) => return Ok(LoopDevice { path: device_path, _device: device }),
+            Ok(()) => return Ok(LoopDevice { path: device_path, device }),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && attempts < MAX_ATTEMPTS => {}
             Err(error) => return Err(failed("LOOP_CONFIGURE")(error)),
         }

@@ -1,5 +1,6 @@
 //! The last steps: a verified root becomes `/sysroot`, or a fetched kernel is loaded.
 
+pub mod device_mapper;
 pub mod handoff;
 pub mod init;
 pub mod kexec;
@@ -34,6 +35,16 @@ pub enum BootError {
         /// The system call.
         step: &'static str,
         /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// device-mapper did not make or change a device.
+    #[error("the mapped device {name}: {step}")]
+    Mapper {
+        /// Its name.
+        name: &'static str,
+        /// The system call.
+        step: &'static str,
+        /// What the kernel said; its log says more.
         source: std::io::Error,
     },
     /// A mount failed.

@@ -1,9 +1,12 @@
 //! A root in memory: loop device, read-only file system, a tmpfs over it.
 //!
 //! ```text
-//! /run/bootwright/image/root.img ─▶ /dev/loopN ─▶ squashfs, erofs or ext4 ─┐
-//!                                                 tmpfs (overlay=SIZE) ────┴─▶ overlay at /sysroot
+//! /run/bootwright/image/root.img ─▶ /dev/loopN [─▶ dm-verity] ─▶ squashfs, erofs or ext4 ─┐
+//!                                                                tmpfs (overlay=SIZE) ────┴─▶ overlay at /sysroot
 //! ```
+//!
+//! A root with a dm-verity tree is verified once more by the kernel, block by block and for as long as the system
+//! runs: by the root hash in the manifest whose digest the initrd pins.
 //!
 //! Once the overlay is mounted, it holds what lies under it: the two lower mounts are detached, and the
 //! system sees one root. The file stays visible where it is, since /run moves into the system.
@@ -12,15 +15,17 @@ use std::fs::{create_dir_all, set_permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use bootwright_image::RootFormat;
+use bootwright_image::{RootFormat, Verity};
 use rustix::fs::CWD;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount, unmount,
 };
-use tracing::info;
+use tracing::{debug, info};
 
-use super::{BootError, SYSROOT, file_error, loop_device};
+use super::device_mapper::{Mapped, Table};
+use super::loop_device::{self, LoopDevice};
+use super::{BootError, SYSROOT, file_error};
 use crate::devices::Devices;
 use crate::root::VerifiedRoot;
 
@@ -29,6 +34,12 @@ pub const IMAGE_DIRECTORY: &str = "/run/bootwright/image";
 
 const LOWER: &str = "/bootwright/lower";
 const LAYER: &str = "/bootwright/layer";
+
+/// The name of the verified device; with the prefix of its UUID, `veritysetup status` knows it.
+const VERITY_NAME: &str = "bootwright-root";
+
+/// The modules of SHA-256: quick ones for two processors, and one for all others.
+const HASHES: [&str; 3] = ["sha256_ssse3", "sha256_arm64", "sha256_generic"];
 
 /// Bytes beside the root itself that its tmpfs may need: inodes and the last page.
 const SLACK: u64 = 1 << 20;
@@ -53,14 +64,41 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
         create_dir_all(directory).map_err(file_error(directory))?;
     }
     let device = loop_device::attach(root.path())?;
-    mount_lower(&device.path, root.format())?;
+    let path = match root.verity() {
+        None => device.path.clone(),
+        Some(verity) => checked_by_kernel(&device, verity, devices)?,
+    };
+    mount_lower(&path, root.format())?;
     make_layer(overlay)?;
     mount_overlay()?;
     for target in [LAYER, LOWER] {
         unmount(target, UnmountFlags::DETACH).map_err(failed("the overlay's layers, detached", target))?;
     }
-    info!("root: {} on {}, writable in memory", root.format().name(), device.path);
+    info!("root: {} on {path}, writable in memory", root.format().name());
     Ok(())
+}
+
+/// A device that gives the data of `device` only as far as its tree says that it is right.
+fn checked_by_kernel(device: &LoopDevice, verity: &Verity, devices: &Devices) -> Result<String, BootError> {
+    for module in ["dm_mod", "dm_verity"] {
+        devices.require(module)?;
+    }
+    // Without them the kernel uses what it has built in, or says that it has none.
+    for module in HASHES {
+        if let Err(error) = devices.require(module) {
+            debug!("{error}");
+        }
+    }
+    let table = Table::verity(device.number()?, verity);
+    let root_hash = verity.root_hash.hex();
+    let uuid = format!("CRYPT-VERITY-{}-{VERITY_NAME}", root_hash.get(..32).unwrap_or_default());
+    let mapped = Mapped::create(VERITY_NAME, &uuid, &table)?;
+    info!(
+        "{}: the kernel verifies each block of {} by the root hash {root_hash}",
+        mapped.path(),
+        device.path
+    );
+    Ok(mapped.path())
 }
 
 fn mount_lower(device: &str, format: RootFormat) -> Result<(), BootError> {

@@ -22,5 +22,5 @@ pub async fn copied(found: &Found) -> Result<VerifiedRoot, RootError> {
     let options = Options::default();
     let done = fetch(manifest, &[source], store, &options, &mut |notice| progress.notice(&notice)).await?;
     progress.done(manifest.size, done.took);
-    Ok(VerifiedRoot { path: path.into(), format: manifest.format, size: manifest.size })
+    Ok(VerifiedRoot::of(manifest, path.into()))
 }

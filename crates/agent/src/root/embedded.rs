@@ -32,7 +32,7 @@ fn verify(pin: &Pin, manifest_path: &Path, root: &Path) -> Result<VerifiedRoot, 
     if found != manifest.digest {
         return Err(RootError::Damaged { path: root.to_owned(), expected: manifest.digest, found });
     }
-    Ok(VerifiedRoot { path: root.to_owned(), format: manifest.format, size: manifest.size })
+    Ok(VerifiedRoot::of(&manifest, root.to_owned()))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Fetcher {
         let done =
             fetch(manifest, &[mirror], store, &options, &mut |notice| progress.notice(&notice)).await?;
         progress.done(manifest.size, done.took);
-        Ok(VerifiedRoot { path: path.into(), format: manifest.format, size: manifest.size })
+        Ok(VerifiedRoot::of(manifest, path.into()))
     }
 
     /// A root without manifest: its digest covers the whole file.
@@ -112,7 +112,7 @@ impl Fetcher {
         .await?;
         progress.done(done.size, done.took);
         let format = detect(Path::new(&path)).ok_or_else(|| RootError::Format(url.to_string()))?;
-        Ok(VerifiedRoot { path: path.into(), format, size: done.size })
+        Ok(VerifiedRoot { path: path.into(), format, size: done.size, verity: None })
     }
 }
 

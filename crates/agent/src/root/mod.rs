@@ -14,7 +14,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bootwright_image::root::RootManifestError;
-use bootwright_image::{Digest, RootFormat};
+use bootwright_image::{Digest, RootFormat, RootManifest, Verity};
 
 use crate::boot::BootError;
 
@@ -28,6 +28,7 @@ pub struct VerifiedRoot {
     path: PathBuf,
     format: RootFormat,
     size: u64,
+    verity: Option<Verity>,
 }
 
 impl VerifiedRoot {
@@ -44,6 +45,16 @@ impl VerifiedRoot {
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The dm-verity tree in it, by which the kernel can verify it, too.
+    pub fn verity(&self) -> Option<&Verity> {
+        self.verity.as_ref()
+    }
+
+    /// The file at `path`, which is what `manifest` describes.
+    fn of(manifest: &RootManifest, path: PathBuf) -> Self {
+        Self { path, format: manifest.format, size: manifest.size, verity: manifest.verity.clone() }
     }
 }
 
