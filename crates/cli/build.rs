@@ -18,6 +18,7 @@ const PARTS: &[&str] = &[
     "crates/formats",
     "crates/image",
     "crates/netboot",
+    "crates/plan",
     "Cargo.lock",
     "Cargo.toml",
 ];

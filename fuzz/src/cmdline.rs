@@ -1,6 +1,7 @@
 //! The kernel command line.
 
 use bootwright_image::cmdline::{BootOptions, CommandLine};
+use bootwright_plan::{Instructions, explain};
 
 /// Every text is a command line; reading our options from it never fails otherwise than by a list.
 pub fn target(data: &[u8]) {
@@ -8,10 +9,14 @@ pub fn target(data: &[u8]) {
     let line = CommandLine::parse(&text);
     let _ = BootOptions::read(&line);
     let _ = line.to_string();
+    let explanation = explain(&Instructions::combine(None, &text));
+    assert_eq!(explanation.parameters.len(), line.parameters.len());
 }
 
 /// A valid input.
 pub fn seed() -> Vec<u8> {
-    b"quiet \"a=b c\" bootwright.image=http://10.0.0.1/images/a/image.json bootwright.on_failure=shell,30 -- x"
+    b"quiet \"a=b c\" bootwright.image=http://10.0.0.1/images/a/image.json bootwright.on_failure=shell,30 \
+      ip=10.0.0.2::10.0.0.1:24::eth0:none:10.0.0.3 BOOTIF=01-52-54-00-12-34-56 rd.route=10.9.0.0/16:10.0.0.1 \
+      bootwright.compat=aria2 kernel_url=http://s/k -- x"
         .to_vec()
 }

@@ -6,18 +6,18 @@
 //!   carries out what the worker hands over: move into the new root, start the loaded kernel, or do what
 //!   `bootwright.on_failure` says. It knows no network and no file format.
 //! - **the worker** ([`work`]) does all that can go wrong: [`devices`] loads drivers, [`network`] brings
-//!   up links and addresses, [`address`] finds out which image, [`root`] fetches and verifies its root
+//!   up links and addresses, [`instructions`] and [`bootwright_plan`] say which image, [`root`] fetches and verifies its root
 //!   or reads it from a local [`medium`], [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
 //! `agent report system TEXT` once the system is up.
 
-mod address;
 mod boot;
 mod clock;
 mod devices;
 mod failure;
+mod firmware_variables;
 mod handover;
 mod instructions;
 mod log;

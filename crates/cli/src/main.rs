@@ -9,6 +9,7 @@ mod complete;
 mod convert;
 mod disks;
 mod doctor;
+mod explain;
 mod extract;
 mod failure;
 mod fetch;
@@ -41,6 +42,7 @@ enum Verb {
     Completion(complete::Completion),
     Convert(convert::Convert),
     Doctor(doctor::Doctor),
+    Explain(explain::Explain),
     Extract(extract::Extract),
     Fetch(fetch::Fetch),
     Init(init::Init),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Completion(arguments) => arguments.run(),
         Verb::Convert(arguments) => arguments.run(),
         Verb::Doctor(arguments) => arguments.run(),
+        Verb::Explain(arguments) => arguments.run(),
         Verb::Extract(arguments) => arguments.run(),
         Verb::Fetch(arguments) => arguments.run(),
         Verb::Init(arguments) => arguments.run(),

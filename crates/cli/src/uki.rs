@@ -176,7 +176,7 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 }
 
 /// The text itself, or the content of the file behind an `@`.
-fn text_or_file(argument: String) -> Result<String, Failure> {
+pub fn text_or_file(argument: String) -> Result<String, Failure> {
     let Some(path) = argument.strip_prefix('@') else { return Ok(argument) };
     let path = Path::new(path);
     let mut text = String::new();

@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::configuration::{Configuration, Route};
+use bootwright_plan::network::{Configuration, Route};
 
 /// No DHCP message is longer: it comes in one Ethernet frame, jumbo frames included.
 const MAX_PACKET: usize = 9216;

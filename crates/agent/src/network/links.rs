@@ -12,8 +12,8 @@ use rtnetlink::{Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder, new_mul
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::configuration::{Configuration, Route};
 use bootwright_netboot::Mac;
+use bootwright_plan::network::{Configuration, Route};
 
 /// Why the kernel did not change a link.
 #[derive(Debug, thiserror::Error)]

@@ -1,17 +1,13 @@
 //! The network: every wired interface at once, the first that works wins.
 //!
-//! [`plan`] reads what the command line wants; [`links`] follows the kernel's links. Each interface that
+//! [`Plan`] is what the command line wants; [`links`] follows the kernel's links. Each interface that
 //! the plan allows gets a task: link up, wait for the signal, address by DHCP or as given. The first
 //! success is configured; what the others saw is the evidence when there is none. When the image's server cannot
 //! be reached from it, it is [left](Configured::leave) for the next one.
 
-mod bootif;
-mod configuration;
 mod dhcp;
-mod ip_argument;
 mod links;
 mod names;
-mod plan;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -23,12 +19,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-pub use configuration::{Configuration, Upkeep};
+use bootwright_plan::network::{Configuration, Method, Plan, Upkeep};
 pub use links::Link;
-pub use plan::Plan;
 
 use links::{LinkError, Links};
-use plan::Method;
 
 use crate::devices::Devices;
 use crate::failure::{Failure, chain};
@@ -108,7 +102,7 @@ type Outcome = (Link, Result<(Network, Option<dhcp::Session>), String>);
 
 /// Brings the network up.
 pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Configured, Failure> {
-    for warning in &wish.plan.warnings {
+    for warning in wish.plan.warnings() {
         warn!("{warning}");
     }
     if wish.plan.is_off() {

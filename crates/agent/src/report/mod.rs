@@ -32,9 +32,6 @@ use crate::log;
 /// The name of this role on the command line.
 pub const ROLE: &str = "report";
 
-/// Where reports go at the server an image comes from.
-const PATH: &str = "/v1/report";
-
 /// Events that wait; a boot has about a dozen. The oldest go first.
 const MAX_QUEUE: usize = 256;
 
@@ -171,14 +168,6 @@ fn happened(stage: Stage, text: &str, bytes: Option<u64>) -> Event {
     Event { at: 0, uptime, stage, text: text.chars().take(MAX_TEXT).collect(), bytes }
 }
 
-/// Where the machine's reports go: `bootwright.report=`, else the server that has the image.
-pub fn destination(given: Option<&str>, image: Option<&Url>) -> Option<Url> {
-    match given {
-        Some(text) => Url::parse(text).ok(),
-        None => image.and_then(|image| image.join(PATH).ok()),
-    }
-}
-
 /// `agent report STAGE TEXT`: tells what is in the spool and this, or says why not.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let (Some(stage), Some(text)) = (arguments.next(), arguments.next()) else {
@@ -218,16 +207,6 @@ pub fn in_a_process_of_its_own(cause: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reports_go_to_the_server_of_the_image_unless_the_line_says_otherwise() {
-        let image = Url::parse("http://10.0.0.1:8080/images/a/image.json").unwrap();
-        let found = destination(None, Some(&image)).unwrap();
-        assert_eq!(found.as_str(), "http://10.0.0.1:8080/v1/report");
-        let given = destination(Some("https://log.example/x"), Some(&image)).unwrap();
-        assert_eq!(given.as_str(), "https://log.example/x");
-        assert_eq!(destination(None, None), None);
-    }
 
     #[tokio::test]
     async fn what_was_not_told_is_spooled_with_the_newest_events() {

@@ -8,12 +8,13 @@ use bootwright_fetch::{
     get_small,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
+use bootwright_plan::address::ImageAddress;
+use bootwright_plan::boot::trusted;
 use tracing::{info, warn};
 use url::Url;
 
 use super::progress::Progress;
 use super::{RootError, VerifiedRoot, detect};
-use crate::address::ImageAddress;
 use crate::boot::{memory, ram};
 use crate::clock;
 
@@ -41,15 +42,11 @@ pub async fn fetched(
     pin: Option<&Pin>,
     digest: Option<Digest>,
 ) -> Result<VerifiedRoot, RootError> {
-    let trusted = match (pin, digest) {
-        (Some(pin), Some(digest)) if digest != pin.root_manifest => {
-            warn!("bootwright.digest= differs from the digest pinned in the initrd and has no effect");
-            pin.root_manifest
-        }
-        (Some(pin), _) => pin.root_manifest,
-        (None, Some(digest)) => digest,
-        (None, None) => return Err(RootError::Unpinned(address.url.to_string())),
-    };
+    let trusted = trusted(pin, digest).ok_or_else(|| RootError::Unpinned(address.url.to_string()))?;
+    if trusted.overruled {
+        warn!("bootwright.digest= differs from the digest pinned in the initrd and has no effect");
+    }
+    let trusted = trusted.digest;
     if pin.is_some() || address.is_manifest() {
         let (manifest, url) = fetcher.manifest(address, &trusted).await?;
         fetcher.root(&manifest, &url).await

@@ -16,7 +16,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 use tracing::{error, info};
 
 use crate::handover::{HandOver, MAX_MESSAGE};
-use crate::instructions::Instructions;
+use crate::instructions;
 use crate::log::{self, Verbosity};
 use crate::report;
 use crate::work;
@@ -27,7 +27,7 @@ use panic_timeout::PanicTimeout;
 pub fn run() -> ! {
     let mounted = mounts::early();
     let panic_timeout = PanicTimeout::set();
-    let instructions = Instructions::read();
+    let instructions = instructions::read();
     let verbosity = if instructions.options.debug { Verbosity::Debug } else { Verbosity::Normal };
     log::start(verbosity);
     let on_failure = instructions.options.on_failure;

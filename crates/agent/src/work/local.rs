@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Work;
-use crate::address::{self, efi};
 use crate::failure::Failure;
+use crate::firmware_variables;
 use crate::handover::HandOver;
 use crate::medium::{Found, Media};
 use crate::network::patiently;
@@ -22,22 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const HEAD_START: Duration = Duration::from_secs(20);
 
 impl Work {
-    /// Boots the root from where it is:
-    ///
-    /// 1. `bootwright.image=disk:`: a local medium and nothing else.
-    /// 2. Another address is known: the server there.
-    /// 3. The firmware loaded the UKI from a partition: the media first, then whatever server answers.
-    /// 4. Nobody says anything: a medium or a server, whichever is there first. The pin vouches for either.
+    /// Boots the root from where it is when nobody says: when the firmware loaded the UKI from a partition, the
+    /// media first, then whatever server answers; else a medium or a server, whichever is there first. The pin
+    /// vouches for either.
     pub(super) async fn nearest(&self, pin: &Pin) -> Result<HandOver, Failure> {
-        if address::is_on_disk(&self.instructions) {
-            return self.medium_alone(pin).await;
-        }
-        let known = address::known(&self.instructions, efi::read);
-        if !matches!(known, Ok(None)) {
-            return self.fetch_and_boot().await;
-        }
         let mut media = Media::default();
-        if efi::read(efi::PARTITION_VARIABLE).is_some() {
+        if firmware_variables::read(firmware_variables::PARTITION).is_some() {
             match timeout(HEAD_START, patiently("the medium with the image", media.find(pin))).await {
                 Ok(found) => return self.boot_medium(&found).await,
                 Err(_) => {
@@ -61,7 +51,7 @@ impl Work {
         }
     }
 
-    async fn medium_alone(&self, pin: &Pin) -> Result<HandOver, Failure> {
+    pub(super) async fn medium_alone(&self, pin: &Pin) -> Result<HandOver, Failure> {
         let mut media = Media::default();
         match timeout(PATIENCE, patiently("the medium with the image", media.find(pin))).await {
             Ok(found) => self.boot_medium(&found).await,

@@ -2,7 +2,7 @@
 //!
 //! 1. [`Instructions`]: command line and pin.
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
-//! 3. Which image ([`crate::address`]), unless it is embedded or [on a local medium](local).
+//! 3. Which image ([`bootwright_plan::boot`]), unless it is embedded or [on a local medium](local).
 //! 4. The network ([`crate::network`]), and with it the server and the reports.
 //! 5. The root, verified ([`crate::root`]), or a kernel ([`next_kernel`]).
 //! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
@@ -15,18 +15,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootwright_image::manifest::Mode;
+use bootwright_image::Pin;
 use bootwright_image::timeline::Stage;
+use bootwright_plan::boot::{self as planned, Boot, decide};
+use bootwright_plan::{Instructions, address, aria2};
 use rustix::mount::{MountFlags, mount};
 use tracing::{debug, error, info, warn};
 
-use crate::address;
 use crate::boot::{self, handoff, init, ram};
 use crate::clock;
 use crate::devices::Devices;
 use crate::failure::{Failure, chain};
+use crate::firmware_variables::{self, EFIVARS};
 use crate::handover::HandOver;
-use crate::instructions::Instructions;
+use crate::instructions;
 use crate::log::{self, Verbosity};
 use crate::network::Network;
 use crate::report::{self, Reporter, unit};
@@ -43,7 +45,7 @@ const FAILURE_REPORTS: Duration = Duration::from_secs(5);
 
 /// Runs the worker and prints what it hands over.
 pub fn run() -> ExitCode {
-    let instructions = Instructions::read();
+    let instructions = instructions::read();
     log::start(if instructions.options.debug { Verbosity::Debug } else { Verbosity::Normal });
     std::panic::set_hook(Box::new(|panic| error!("the worker failed: {panic}")));
     for warning in &instructions.warnings {
@@ -98,35 +100,33 @@ async fn boot(instructions: Instructions) -> HandOver {
 
 impl Work {
     async fn steps(&self) -> Result<HandOver, Failure> {
-        if let Some(request) = self.aria2_request()?
+        if let Some(request) = aria2::Request::of(&self.instructions).map_err(Failure::new)?
             && let Some(handover) = self.aria2(request).await?
         {
             return Ok(handover);
         }
-        let pin = self.instructions.pin.as_ref();
-        let mode = self.instructions.options.mode.or(pin.map(|pin| pin.mode)).unwrap_or(Mode::Ram);
-        match (mode, pin) {
-            (Mode::Embed, Some(pin)) => {
-                self.spool_reports();
-                let root = root::embedded(pin)
-                    .map_err(|error| Failure::of("verifying the embedded root", &error))?;
-                info!("the embedded root is verified");
-                self.reporter.moved(Stage::Fetch, "embedded root verified", Some(root.size()));
-                self.hand_over_root(&root, None)
-            }
-            (Mode::Embed, None) => {
-                Err(Failure::new("mode embed, but this initrd has no pin and so no root in it"))
-            }
-            (Mode::Ram, Some(pin)) => self.nearest(pin).await,
-            (Mode::Ram | Mode::File, _) => self.fetch_and_boot().await,
+        let decided = decide(&self.instructions, firmware_variables::read);
+        match decided.map_err(|refusal| Failure::new(refusal.to_string()))? {
+            Boot::Embedded(pin) => self.boot_embedded(pin),
+            Boot::Medium(pin) => self.medium_alone(pin).await,
+            Boot::Nearest(pin) => self.nearest(pin).await,
+            Boot::Server(_) | Boot::Discover => self.fetch_and_boot().await,
         }
+    }
+
+    fn boot_embedded(&self, pin: &Pin) -> Result<HandOver, Failure> {
+        self.spool_reports();
+        let root = root::embedded(pin).map_err(|error| Failure::of("verifying the embedded root", &error))?;
+        info!("the embedded root is verified");
+        self.reporter.moved(Stage::Fetch, "embedded root verified", Some(root.size()));
+        self.hand_over_root(&root, None)
     }
 
     async fn fetch_and_boot(&self) -> Result<HandOver, Failure> {
         let (online, address) = self.go_online_to_image().await?;
         info!("image {} (from {})", address.url, address.origin);
         self.reports_by(&online, Some(&address.url));
-        if next_kernel::is_uki(&address) {
+        if address.is_uki() {
             return self.kexec_image(&online, &address).await;
         }
         let pin = self.instructions.pin.as_ref();
@@ -175,9 +175,9 @@ impl Work {
 
     /// Without a network of our own, the system tells how the boot went.
     fn spool_reports(&self) {
-        let known = address::known(&self.instructions, address::efi::read).ok().flatten();
+        let known = address::known(&self.instructions, firmware_variables::read).ok().flatten();
         let given = self.instructions.options.report.as_deref();
-        if let Some(url) = report::destination(given, known.as_ref().map(|address| &address.url)) {
+        if let Some(url) = planned::report(given, known.as_ref().map(|address| &address.url)) {
             self.reporter.spool_for(url);
         }
     }
@@ -192,7 +192,7 @@ impl Work {
             debug!("{}", chain(&error));
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        if let Err(error) = mount("efivarfs", address::efi::EFIVARS, "efivarfs", flags, None) {
+        if let Err(error) = mount("efivarfs", EFIVARS, "efivarfs", flags, None) {
             debug!("firmware variables: {error}");
         }
     }

@@ -7,54 +7,23 @@ use std::sync::Arc;
 use bootwright_fetch::{Client, FileOptions, FileStore, HttpSource, fetch_file};
 use bootwright_image::Digest;
 use bootwright_image::timeline::Stage;
+use bootwright_plan::address::ImageAddress;
+use bootwright_plan::aria2;
 use tracing::{info, warn};
 use url::Url;
 
 use super::Work;
 use super::online::Online;
-use crate::address::ImageAddress;
-use crate::boot::kexec::aria2::Verifying;
-use crate::boot::kexec::{self, Next, aria2};
+use crate::boot::kexec::{self, Next};
 use crate::boot::memory;
 use crate::failure::Failure;
 use crate::handover::HandOver;
-use crate::instructions::Instructions;
 use crate::root::progress::Progress;
 
 /// Where kernels lie until they are loaded.
 const DIRECTORY: &str = "/run/bootwright/kexec";
 
-/// Whether the image's address names a UKI instead of an image directory.
-pub fn is_uki(address: &ImageAddress) -> bool {
-    address.url.path().ends_with(".efi")
-}
-
 impl Work {
-    /// Whether the command line asks for what aria2-initrd does: counted only when that is asked for.
-    pub fn aria2_request(&self) -> Result<Option<aria2::Request>, Failure> {
-        if !self.instructions.options.compat_aria2 {
-            return Ok(None);
-        }
-        let request = aria2::Request::read(&self.instructions.line).map_err(Failure::new)?;
-        match &request {
-            Some(request) => {
-                request.check(self.verifying()).map_err(Failure::new).map(|()| Some(request.clone()))
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// An initrd with a pin starts nothing that nobody vouches for, unless it is told to.
-    fn verifying(&self) -> Verifying {
-        let Instructions { pin, options, .. } = &self.instructions;
-        if pin.is_some() && !options.verify_off { Verifying::Everything } else { Verifying::WhatHasDigest }
-    }
-
-    /// In a boot that fetches files only by aria2-initrd's names, no image needs to be found.
-    pub fn wants_no_image(&self) -> bool {
-        matches!(self.aria2_request(), Ok(Some(request)) if request.kernel.is_some())
-    }
-
     /// Does what aria2-initrd would do; `None` when files were fetched and the boot goes on.
     pub async fn aria2(&self, request: aria2::Request) -> Result<Option<HandOver>, Failure> {
         for warning in &request.warnings {

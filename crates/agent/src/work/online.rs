@@ -10,14 +10,16 @@ use bootwright_image::MAX_MANIFEST;
 use bootwright_image::timeline::Stage;
 use bootwright_netboot::Mac;
 use bootwright_netboot::dhcp::client::Want;
+use bootwright_plan::address::{self, ImageAddress, Origin};
+use bootwright_plan::network::Plan;
+use bootwright_plan::{Instructions, aria2, boot};
 use tracing::{info, warn};
 use url::Url;
 
 use super::Work;
-use crate::address::{self, ImageAddress, Origin};
 use crate::failure::Failure;
-use crate::instructions::Instructions;
-use crate::network::{self, Configured, Network, Plan, Wish, patiently};
+use crate::firmware_variables;
+use crate::network::{self, Configured, Network, Wish, patiently};
 use crate::report::{self, send};
 
 /// A network that works, and a client on it.
@@ -117,7 +119,7 @@ impl Work {
             plan: Plan::read(line),
             image: pin.as_ref().map(|pin| pin.name.clone()),
             uuid: report::uuid(),
-            want: if known(&self.instructions)?.is_some() || self.wants_no_image() {
+            want: if known(&self.instructions)?.is_some() || wants_no_image(&self.instructions) {
                 Want::Address
             } else {
                 Want::AddressAndImage
@@ -138,7 +140,7 @@ impl Work {
 
     /// Reports go out from now on, to the server that has `image` unless the line names another.
     pub fn reports_by(&self, online: &Online, image: Option<&Url>) {
-        let Some(url) = report::destination(self.instructions.options.report.as_deref(), image) else {
+        let Some(url) = boot::report(self.instructions.options.report.as_deref(), image) else {
             return;
         };
         self.reporter.send_to(url, Arc::clone(&online.client), online.network.link.mac.to_string());
@@ -154,8 +156,13 @@ fn is_silence(cause: &Cause) -> bool {
     matches!(cause, Cause::Dns(_) | Cause::Connect(_) | Cause::Stalled(_))
 }
 
+/// In a boot that starts another kernel by aria2-initrd's names, no image needs to be found.
+fn wants_no_image(instructions: &Instructions) -> bool {
+    matches!(aria2::Request::of(instructions), Ok(Some(request)) if request.kernel.is_some())
+}
+
 fn known(instructions: &Instructions) -> Result<Option<ImageAddress>, Failure> {
-    address::known(instructions, address::efi::read).map_err(|error| Failure::new(error.to_string()))
+    address::known(instructions, firmware_variables::read).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// The machine's own authorities, and a copy of them for reports after the switch.

@@ -59,6 +59,15 @@ impl Place {
             .map_err(|error| Failure::new(Kind::Bad, miette::Report::from_err(error)))
     }
 
+    /// Something inside of it, when it is there.
+    pub fn inside(&self, address: &str) -> Result<Option<Source>, Failure> {
+        match open(&self.source, &self.path, address) {
+            Ok(opened) => Ok(Some(opened.source)),
+            Err(AddressError::NotThere { .. }) => Ok(None),
+            Err(error) => Err(Failure::new(Kind::Bad, miette::Report::from_err(error))),
+        }
+    }
+
     /// What lies around it.
     pub fn beside(&self) -> Option<&dyn Files> {
         Some(self.inside.as_deref().unwrap_or(&self.outside))

@@ -10,7 +10,7 @@
 
 mod options;
 
-pub use options::{BootOptions, FailureAction, OnFailure, OptionError, Problem};
+pub use options::{BootOptions, FailureAction, OnFailure, OptionError, Problem, distance};
 
 use std::fmt;
 

@@ -190,8 +190,8 @@ fn nearest(key: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Levenshtein's edit distance.
-fn distance(a: &[u8], b: &[u8]) -> usize {
+/// Levenshtein's edit distance: how many letters have to be changed, added or left out.
+pub fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = i;

@@ -3,7 +3,6 @@
 //! The kernel does not take a UKI as it is: its `.linux` is loaded, with `.ucode` before `.initrd` and
 //! the command line given by us. What the UKI's stub would have measured into the TPM is not measured.
 
-pub mod aria2;
 mod load;
 mod parts;
 

@@ -1,18 +1,19 @@
 //! Which image: its address, in the order of the command line's manual page.
 //!
 //! `bootwright.image=`, what the build put into the initrd, the URL that the firmware loaded the UKI from
-//! ([`efi`]), and last what a server answered to our DHCP.
-
-pub mod efi;
+//! ([`URL_VARIABLES`]), and last what a server answered to our DHCP.
 
 use std::fmt;
 
 use url::Url;
 
-use crate::instructions::Instructions;
+use crate::Instructions;
 
 /// `bootwright.image=disk:`: the image lies on a local disk, stick or CD.
 const DISK: &str = "disk:";
+
+/// The variables of the Boot Loader Interface with the URL that the UKI was loaded from, the most exact first.
+pub const URL_VARIABLES: &[&str] = &["StubDeviceURL", "LoaderDevicePartURL", "LoaderDeviceURL"];
 
 /// The name of the manifest beside the artifacts.
 const MANIFEST: &str = "image.json";
@@ -79,6 +80,11 @@ impl ImageAddress {
         path.ends_with('/') || path.ends_with(".json")
     }
 
+    /// Whether it names a UKI, which is started by kexec, instead of an image directory.
+    pub fn is_uki(&self) -> bool {
+        self.url.path().ends_with(".efi")
+    }
+
     /// The URL of the file `name` beside it.
     pub fn sibling(&self, name: &str) -> Result<Url, url::ParseError> {
         self.url.join(name)
@@ -105,7 +111,7 @@ pub fn known(
         return ImageAddress::parse(text, Origin::Pin).map(Some);
     }
     // A UKI that was loaded from elsewhere (a disk, TFTP) has an address that is not ours: no error.
-    let loaded = efi::URL_VARIABLES.iter().find_map(|name| {
+    let loaded = URL_VARIABLES.iter().find_map(|name| {
         let address = ImageAddress::parse(&variable(name)?, Origin::Firmware).ok()?;
         let url = address.sibling(MANIFEST).ok()?;
         Some(ImageAddress { url, ..address })

@@ -1,16 +1,18 @@
 //! One `ip=` of the command line.
 //!
-//!     dhcp | on | any | both | off | none
-//!     INTERFACE:METHOD[:MTU[:MAC]]                                                   (dracut)
-//!     CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD[:DNS1[:DNS2[:NTP]]]      (kernel)
-//!     CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD[:MTU[:MAC]]              (dracut)
+//! ```text
+//! dhcp | on | any | both | off | none
+//! INTERFACE:METHOD[:MTU[:MAC]]                                                   (dracut)
+//! CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD[:DNS1[:DNS2[:NTP]]]      (kernel)
+//! CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD[:MTU[:MAC]]              (dracut)
+//! ```
 //!
 //! NETMASK is dotted or a prefix length. Not supported: IPv6, iBFT, setting the hardware address.
 
 use std::net::Ipv4Addr;
 
+use super::Method;
 use super::configuration::{Configuration, Route};
-use super::plan::Method;
 
 /// `ip=`, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,19 @@ pub struct IpArgument {
     pub interface: Option<String>,
     /// How that comes up; `None`: not at all.
     pub method: Option<Method>,
+}
+
+impl IpArgument {
+    /// A sentence on it, for the operator.
+    pub fn describe(&self) -> String {
+        let interface = self.interface.as_deref().unwrap_or("every wired interface");
+        match &self.method {
+            None => format!("{interface}: not brought up"),
+            Some(Method::Dhcp { mtu: None }) => format!("{interface}: address by DHCPv4"),
+            Some(Method::Dhcp { mtu: Some(mtu) }) => format!("{interface}: address by DHCPv4, MTU {mtu}"),
+            Some(Method::Static(configuration)) => format!("{interface}: {}", configuration.describe()),
+        }
+    }
 }
 
 /// Takes the value of `ip=` apart; the error says what cannot be used.

@@ -50,6 +50,19 @@ pub enum Upkeep {
 }
 
 impl Configuration {
+    /// `address 10.0.0.2/24, gateway 10.0.0.1`, for the operator.
+    pub fn describe(&self) -> String {
+        let mut text = format!("address {}/{}", self.address, self.prefix);
+        // Writing into a String does not fail.
+        let _ = match self.routes.iter().find_map(|route| route.gateway) {
+            Some(gateway) => write!(text, ", gateway {gateway}"),
+            None => write!(text, ", no gateway"),
+        };
+        self.dns.iter().for_each(|server| text.push_str(&format!(", name server {server}")));
+        self.mtu.iter().for_each(|mtu| text.push_str(&format!(", MTU {mtu}")));
+        text
+    }
+
     /// resolv.conf(5); `None` without a name server.
     pub fn resolv_conf(&self) -> Option<String> {
         if self.dns.is_empty() {

@@ -14,6 +14,21 @@ use bootwright_image::Digest;
 use bootwright_image::cmdline::CommandLine;
 use url::Url;
 
+use crate::Instructions;
+
+/// Every key that counts.
+pub const KEYS: &[&str] = &[
+    "url",
+    "output_dir",
+    "kernel_url",
+    "initrd_url",
+    "kernel_sha",
+    "initrd_sha",
+    "next_kernel_params",
+    "aria2_options",
+    "tpm_attestation",
+];
+
 /// Where files go without `output_dir=`.
 const OUTPUT_DIRECTORY: &str = "/tmp";
 
@@ -61,6 +76,19 @@ pub enum Verifying {
 }
 
 impl Request {
+    /// What the instructions ask for, where they say that these names count. An initrd with a pin starts nothing
+    /// that nobody vouches for, unless it is told to.
+    pub fn of(instructions: &Instructions) -> Result<Option<Self>, String> {
+        let Instructions { line, pin, options, .. } = instructions;
+        if !options.compat_aria2 {
+            return Ok(None);
+        }
+        let Some(request) = Self::read(line)? else { return Ok(None) };
+        let everything = pin.is_some() && !options.verify_off;
+        request.check(if everything { Verifying::Everything } else { Verifying::WhatHasDigest })?;
+        Ok(Some(request))
+    }
+
     /// Refuses what would be started without a digest where everything must have one.
     pub fn check(&self, verifying: Verifying) -> Result<(), String> {
         if verifying == Verifying::WhatHasDigest {

@@ -11,11 +11,8 @@ pub const EFIVARS: &str = "/sys/firmware/efi/efivars";
 /// The vendor GUID of the Boot Loader Interface.
 const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
-/// The variables with the URL, the most exact first.
-pub const URL_VARIABLES: &[&str] = &["StubDeviceURL", "LoaderDevicePartURL", "LoaderDeviceURL"];
-
 /// The variable that the stub sets when the UKI came from a partition of a disk: its PARTUUID.
-pub const PARTITION_VARIABLE: &str = "LoaderDevicePartUUID";
+pub const PARTITION: &str = "LoaderDevicePartUUID";
 
 /// A URL that takes more bytes than that is not one.
 const MAX_VARIABLE: usize = 8 << 10;

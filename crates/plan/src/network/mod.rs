@@ -1,17 +1,20 @@
 //! What the command line says about the network: which interface, how, with which extras.
 //!
 //! `ip=` in the kernel's syntax (Documentation/admin-guide/nfs/nfsroot.rst) and dracut's
-//! (dracut.cmdline(7)), see [`super::ip_argument`]; `BOOTIF=` in pxelinux's form (`01-52-54-…`) and as a
+//! (dracut.cmdline(7)), see [`ip_argument`]; `BOOTIF=` in pxelinux's form (`01-52-54-…`) and as a
 //! plain address; `nameserver=`; `rd.route=NET/PREFIX:GATEWAY`.
+
+mod bootif;
+mod configuration;
+mod ip_argument;
 
 use std::net::Ipv4Addr;
 
 use bootwright_image::cmdline::CommandLine;
-
-use super::bootif;
-use super::configuration::{Configuration, Route};
-use super::ip_argument::{self, IpArgument};
 use bootwright_netboot::Mac;
+
+pub use configuration::{Configuration, Route, Upkeep};
+pub use ip_argument::IpArgument;
 
 /// The field of the kernel's `ip=` that names a time server.
 const NTP: usize = 9;
@@ -35,8 +38,17 @@ pub struct Plan {
     bootif: Option<Mac>,
     nameservers: Vec<Ipv4Addr>,
     routes: Vec<Route>,
-    /// What could not be used, for the console.
-    pub warnings: Vec<String>,
+    /// What was made of each parameter.
+    pub remarks: Vec<Remark>,
+}
+
+/// What was made of one parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// As on the line.
+    pub parameter: String,
+    /// What it does, or why it does nothing.
+    pub outcome: Result<String, String>,
 }
 
 impl Plan {
@@ -44,39 +56,51 @@ impl Plan {
     /// still boot.
     pub fn read(line: &CommandLine) -> Self {
         let mut plan = Self::default();
-        for value in line.all("ip") {
-            if let Some(server) = value.split(':').nth(NTP).filter(|server| !server.is_empty()) {
-                plan.warnings.push(format!("ip={value}: the time server {server} is not asked"));
-            }
-            match ip_argument::parse(value) {
-                Ok(argument) => plan.arguments.push(argument),
-                Err(problem) => plan.warnings.push(format!("ip={value}: {problem}")),
-            }
-        }
-        if let Some(value) = line.get("BOOTIF") {
-            match bootif::parse(value) {
-                Some(mac) => plan.bootif = Some(mac),
-                None => plan.warnings.push(format!("BOOTIF={value}: not an Ethernet address")),
-            }
-        }
-        for value in line.all("nameserver") {
-            match value.parse() {
-                Ok(address) => plan.nameservers.push(address),
-                Err(_) => plan.warnings.push(format!("nameserver={value}: not an IPv4 address")),
-            }
-        }
-        for value in line.all("rd.route") {
-            match parse_route(value) {
-                Some(route) => plan.routes.push(route),
-                None => plan.warnings.push(format!("rd.route={value}: write NET/PREFIX:GATEWAY")),
-            }
-        }
-        for key in ["vlan", "bond", "bridge", "team"] {
-            if line.has(key) {
-                plan.warnings.push(format!("{key}= is not supported by this agent and has no effect"));
+        for parameter in &line.parameters {
+            let value = parameter.value.as_deref().unwrap_or_default();
+            if let Some(outcome) = plan.take(&parameter.key, value) {
+                plan.remarks.push(Remark { parameter: parameter.to_string(), outcome });
             }
         }
         plan
+    }
+
+    /// What could not be used, for the console.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let wrong =
+            |remark: &Remark| Some(format!("{}: {}", remark.parameter, remark.outcome.as_ref().err()?));
+        self.remarks.iter().filter_map(wrong)
+    }
+
+    /// The arguments of `ip=`, in order.
+    pub fn arguments(&self) -> &[IpArgument] {
+        &self.arguments
+    }
+
+    fn take(&mut self, key: &str, value: &str) -> Option<Result<String, String>> {
+        Some(match key {
+            "ip" => ip_argument::parse(value).map(|argument| {
+                let text = argument.describe();
+                self.arguments.push(argument);
+                match value.split(':').nth(NTP).filter(|server| !server.is_empty()) {
+                    Some(server) => format!("{text}; the time server {server} is not asked"),
+                    None => text,
+                }
+            }),
+            "BOOTIF" => bootif::parse(value).ok_or("not an Ethernet address".to_owned()).map(|mac| {
+                self.bootif = Some(mac);
+                format!("only the interface with address {mac}, and those that ip= names")
+            }),
+            "nameserver" => value.parse().map_err(|_| "not an IPv4 address".to_owned()).map(|address| {
+                self.nameservers.push(address);
+                format!("{address} is asked for names before all others")
+            }),
+            "rd.route" => parse_route(value).ok_or("write NET/PREFIX:GATEWAY".to_owned()).map(|route| {
+                self.routes.push(route);
+                format!("a route to {}/{}, with a static address", route.destination, route.prefix)
+            }),
+            _ => return None,
+        })
     }
 
     /// How the interface with these names (kernel name first) and address comes up; `None`: not at all.
@@ -187,14 +211,14 @@ mod tests {
     #[test]
     fn a_time_server_is_not_passed_over_in_silence() {
         let plan = plan("ip=10.0.0.2::10.0.0.1:24::eth0:none:10.0.0.1::10.0.0.9");
-        assert_eq!(plan.warnings.len(), 1);
-        assert!(plan.warnings[0].contains("10.0.0.9 is not asked"), "{:?}", plan.warnings);
+        let told = plan.remarks[0].outcome.as_ref().unwrap();
+        assert!(told.contains("10.0.0.9 is not asked"), "{told}");
     }
 
     #[test]
     fn what_cannot_be_used_is_a_warning() {
-        let plan = plan("ip=nonsense BOOTIF=x nameserver=y rd.route=z vlan=v:eth0");
-        assert_eq!(plan.warnings.len(), 5, "{:?}", plan.warnings);
+        let plan = plan("ip=nonsense BOOTIF=x nameserver=y rd.route=z");
+        assert_eq!(plan.warnings().count(), 4, "{:?}", plan.remarks);
         assert!(plan.method(&["eth0".into()], MAC).is_some());
     }
 }

@@ -1,0 +1,58 @@
+//! What a line contradicts itself in.
+
+use bootwright_image::manifest::Mode;
+
+use crate::Instructions;
+use crate::boot;
+use crate::network;
+
+/// Keys of which one value counts.
+const SINGLE: &[&str] = &[
+    "bootwright.image",
+    "bootwright.digest",
+    "bootwright.mode",
+    "bootwright.overlay",
+    "bootwright.report",
+    "bootwright.on_failure",
+    "BOOTIF",
+    "init",
+];
+
+pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<String> {
+    let mut found: Vec<String> = SINGLE.iter().filter_map(|key| twice(instructions, key)).collect();
+    found.extend(interfaces(network));
+    let Instructions { options, pin, .. } = instructions;
+    if boot::trusted(pin.as_ref(), options.digest).is_some_and(|trusted| trusted.overruled) {
+        found
+            .push("bootwright.digest= differs from the digest that the initrd pins, which counts".to_owned());
+    }
+    if instructions.mode() == Mode::Embed && options.image.is_some() {
+        found.push("bootwright.image= has no effect: in mode embed the root is in the initrd".to_owned());
+    }
+    if options.verify_off && !options.compat_aria2 {
+        found.push("bootwright.verify=off has no effect without bootwright.compat=aria2".to_owned());
+    }
+    found
+}
+
+fn twice(instructions: &Instructions, key: &str) -> Option<String> {
+    let mut values: Vec<&str> = instructions.line.all(key).collect();
+    let last = values.last().copied()?;
+    values.sort_unstable();
+    values.dedup();
+    (values.len() > 1).then(|| format!("{key}= stands there with {} values; {last} counts", values.len()))
+}
+
+/// Two `ip=` for one interface, or for all of them.
+fn interfaces(network: &network::Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    let arguments = network.arguments();
+    for (at, argument) in arguments.iter().enumerate() {
+        let before = arguments.iter().take(at);
+        if before.clone().any(|earlier| earlier.interface == argument.interface) {
+            let interface = argument.interface.as_deref().unwrap_or("no interface");
+            found.push(format!("two ip= name {interface}: the first counts"));
+        }
+    }
+    found
+}

@@ -1,0 +1,191 @@
+//! What the agent would do, in its order.
+
+use bootwright_image::cmdline::{FailureAction, OnFailure};
+use bootwright_image::manifest::Mode;
+use url::Url;
+
+use super::Step;
+use crate::Instructions;
+use crate::address::{ImageAddress, URL_VARIABLES};
+use crate::aria2::{Remote, Request};
+use crate::boot::{self, Boot};
+use crate::network;
+
+fn step(what: &'static str, text: impl Into<String>) -> Step {
+    Step { what, text: text.into(), refused: false }
+}
+
+fn refused(what: &'static str, text: impl Into<String>) -> Step {
+    Step { refused: true, ..step(what, text) }
+}
+
+pub(super) fn all(instructions: &Instructions, network: &network::Plan) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let request = match Request::of(instructions) {
+        Ok(request) => request,
+        Err(problem) => {
+            steps.push(refused("kexec", problem));
+            None
+        }
+    };
+    let decided = boot::decide(instructions, |_| None);
+    let offline = matches!(decided, Ok(Boot::Embedded(_) | Boot::Medium(_))) && request.is_none();
+    if offline {
+        steps.push(step("network", "none: the root is on this machine"));
+    } else {
+        steps.extend(network_steps(network));
+    }
+    let ends = request.as_ref().is_some_and(|request| request.kernel.is_some());
+    if let Some(request) = &request {
+        steps.extend(kexec(request));
+    }
+    if !ends {
+        match &decided {
+            Ok(boot) => steps.extend(image(instructions, boot)),
+            Err(refusal) => steps.push(refused("image", refusal.to_string())),
+        }
+    }
+    steps.push(reports(instructions, &request, decided.as_ref().ok()));
+    steps.push(failure(instructions.options.on_failure));
+    steps
+}
+
+fn network_steps(network: &network::Plan) -> Vec<Step> {
+    if network.is_off() {
+        return vec![refused("network", "a network is needed, but ip= switches it off")];
+    }
+    let mut steps: Vec<Step> =
+        network.arguments().iter().map(|argument| step("network", argument.describe())).collect();
+    if steps.is_empty() {
+        let wanted = network.wanted();
+        steps.push(step(
+            "network",
+            format!("{wanted}: address by DHCPv4; the first that leads to the image is used"),
+        ));
+    }
+    steps
+}
+
+fn kexec(request: &Request) -> Vec<Step> {
+    let file = |name: &'static str, remote: &Remote| {
+        let checked = match remote.digest {
+            Some(digest) => format!("which must be sha256:{}", digest.hex()),
+            None => "which nobody verifies: no digest is given".to_owned(),
+        };
+        step(name, format!("{} is fetched, {checked}", remote.url))
+    };
+    let mut steps: Vec<Step> = request.files.iter().map(|remote| file("file", remote)).collect();
+    steps.extend(request.kernel.iter().map(|remote| file("kernel", remote)));
+    steps.extend(request.initrd.iter().map(|remote| file("initrd", remote)));
+    if request.kernel.is_some() {
+        let line = request.next_kernel_params.as_deref().unwrap_or("that of the UKI, or console=ttyS0");
+        steps.push(step("kexec", format!("the kernel is started with the command line: {line}")));
+    }
+    steps
+}
+
+fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
+    let pin = instructions.pin.as_ref();
+    let firmware = URL_VARIABLES.join(", ");
+    let mut steps = match boot {
+        Boot::Embedded(_) => vec![step("image", "the root is in the initrd")],
+        Boot::Medium(_) => {
+            vec![step("image", "a disk, stick or CD of this machine that has the pinned image")]
+        }
+        Boot::Server(address) => vec![step("image", format!("{} (from {})", address.url, address.origin))],
+        Boot::Nearest(_) => vec![step(
+            "image",
+            format!(
+                "where the firmware loaded the UKI from ({firmware}); else a disk, stick or CD with the pinned image, \
+                 or the bootwright server that answers by DHCP, whichever is there first"
+            ),
+        )],
+        Boot::Discover => vec![step(
+            "image",
+            format!(
+                "where the firmware loaded the UKI from ({firmware}), else what a bootwright server answers by DHCP"
+            ),
+        )],
+    };
+    if let Boot::Server(address) = boot
+        && address.is_uki()
+    {
+        steps.push(uki(instructions, address));
+        return steps;
+    }
+    let Some(trusted) = boot::trusted(pin, instructions.options.digest) else {
+        let why = "this initrd pins no image and bootwright.digest= is not given: nothing boots";
+        steps.push(refused("digest", why));
+        return steps;
+    };
+    let of = if trusted_is_of_manifest(instructions, boot) { "root.json" } else { "the file" };
+    steps.push(step("digest", format!("{of} must be sha256:{}", trusted.digest.hex())));
+    steps.push(root(instructions));
+    steps
+}
+
+fn trusted_is_of_manifest(instructions: &Instructions, boot: &Boot<'_>) -> bool {
+    match boot {
+        Boot::Server(address) => instructions.pin.is_some() || address.is_manifest(),
+        _ => true,
+    }
+}
+
+fn uki(instructions: &Instructions, address: &ImageAddress) -> Step {
+    match instructions.options.digest {
+        Some(digest) => {
+            step("kexec", format!("the UKI must be sha256:{}, and is started by kexec", digest.hex()))
+        }
+        None => {
+            refused("kexec", format!("the UKI {} is refused: bootwright.digest= is not given", address.url))
+        }
+    }
+}
+
+fn root(instructions: &Instructions) -> Step {
+    let overlay = instructions.options.overlay.as_deref().unwrap_or("half of the memory");
+    let init = instructions.line.get("init").unwrap_or("/sbin/init");
+    let place = match instructions.mode() {
+        Mode::Embed => "mounted from the initrd",
+        _ => "verified in memory and mounted from there",
+    };
+    step("root", format!("{place}, read-only, with a writable layer of at most {overlay}; {init} takes over"))
+}
+
+fn reports(instructions: &Instructions, request: &Option<Request>, boot: Option<&Boot<'_>>) -> Step {
+    let fetched = request.iter().flat_map(|request| request.kernel.iter().chain(&request.files)).next();
+    let image = match boot {
+        Some(Boot::Server(address)) => Some(&address.url),
+        _ => None,
+    };
+    let image = fetched.map(|remote| &remote.url).or(image);
+    match (instructions.options.report.as_deref(), image) {
+        (Some(text), _) if Url::parse(text).is_err() => {
+            step("report", format!("to nobody: bootwright.report={text} is no URL"))
+        }
+        (given, image) => match boot::report(given, image) {
+            Some(url) => step("report", format!("to {url}")),
+            None => step("report", "to the server that has the image, once it is known"),
+        },
+    }
+}
+
+fn failure(on_failure: OnFailure) -> Step {
+    let wait = match on_failure.wait {
+        Some(wait) => format!("after {} s", wait.as_secs()),
+        None if on_failure.action == FailureAction::Reboot => {
+            "after 10 s, then twice as long each time, up to 10 minutes".to_owned()
+        }
+        None => "at once".to_owned(),
+    };
+    step(
+        "failure",
+        match on_failure.action {
+            FailureAction::Reboot => format!("the machine reboots {wait}"),
+            FailureAction::Poweroff => format!("the machine switches itself off {wait}"),
+            FailureAction::Shell => {
+                "a shell on the console, when the initrd has one; else a reboot".to_owned()
+            }
+        },
+    )
+}

@@ -1,0 +1,94 @@
+use bootwright_image::{Digest, Pin};
+
+use super::*;
+use crate::instructions::tests::pin;
+
+fn explained(pin: Option<Pin>, line: &str) -> Explanation {
+    explain(&Instructions::combine(pin, line))
+}
+
+fn step(explanation: &Explanation, what: &str) -> Vec<String> {
+    let steps = explanation.steps.iter().filter(|step| step.what == what);
+    steps.map(|step| step.text.clone()).collect()
+}
+
+fn understood(line: &str) -> Vec<Understood> {
+    explained(None, line).parameters.iter().map(|parameter| parameter.understood).collect()
+}
+
+#[test]
+fn a_sound_line_is_told_in_the_order_of_the_boot() {
+    let digest = Digest::of(b"root.json").hex();
+    let line = format!(
+        "console=ttyS0 ip=eth0:dhcp bootwright.image=http://s/a/image.json bootwright.digest=sha256:{digest} \
+         bootwright.on_failure=poweroff,5"
+    );
+    let explanation = explained(None, &line);
+    let words: Vec<_> = explanation.steps.iter().map(|step| step.what).collect();
+    assert_eq!(words, ["network", "image", "digest", "root", "report", "failure"]);
+    assert_eq!(step(&explanation, "network"), ["eth0: address by DHCPv4"]);
+    assert_eq!(step(&explanation, "image"), ["http://s/a/image.json (from the command line)"]);
+    assert_eq!(step(&explanation, "digest"), [format!("root.json must be sha256:{digest}")]);
+    assert_eq!(step(&explanation, "report"), ["to http://s/v1/report"]);
+    assert_eq!(step(&explanation, "failure"), ["the machine switches itself off after 5 s"]);
+    assert_eq!(explanation.faults(), 0, "{explanation:?}");
+}
+
+#[test]
+fn every_parameter_is_told_with_what_became_of_it() {
+    use Understood::{NoEffect, NotOurs, Overruled, Unknown, Used, Wrong};
+    let line = "quiet ip=dhcp ip=x:y bootwright.imgae=http://s/ root=live:http://s/r bootwright.overlay=1G \
+                bootwright.overlay=2G bootif=01-52-54-00-12-34-56 url=http://s/x root=/dev/sda1";
+    let wanted = [NotOurs, Used, Wrong, Unknown, NoEffect, Overruled, Used, Unknown, NotOurs, NotOurs];
+    assert_eq!(understood(line), wanted);
+}
+
+#[test]
+fn without_a_digest_nothing_boots_and_the_line_is_at_fault() {
+    let explanation = explained(None, "bootwright.image=http://s/root.squashfs");
+    let refused: Vec<_> = explanation.steps.iter().filter(|step| step.refused).collect();
+    assert_eq!((refused.len(), refused[0].what), (1, "digest"));
+    assert_eq!(explanation.faults(), 1);
+    assert_eq!(explained(Some(pin("")), "bootwright.image=http://s/a/image.json").faults(), 0);
+}
+
+#[test]
+fn contradictions_are_named() {
+    let other = Digest::of(b"another").hex();
+    for (line, word) in [
+        ("bootwright.mode=ram bootwright.mode=embed", "2 values; embed counts"),
+        ("ip=eth0:dhcp ip=eth0:off", "two ip= name eth0"),
+        (&*format!("bootwright.digest=sha256:{other}"), "differs from the digest that the initrd pins"),
+        ("bootwright.mode=embed bootwright.image=http://s/a/", "in mode embed"),
+        ("bootwright.verify=off", "without bootwright.compat=aria2"),
+    ] {
+        let explanation = explained(Some(pin("")), line);
+        let named = explanation.contradictions.iter().any(|text| text.contains(word));
+        assert!(named, "{line}: {:?}", explanation.contradictions);
+        assert!(explanation.faults() > 0);
+    }
+}
+
+#[test]
+fn a_network_that_is_switched_off_is_a_refusal_only_where_one_is_needed() {
+    assert!(explained(Some(pin("")), "ip=off").steps[0].refused);
+    assert!(!explained(Some(pin("")), "ip=off bootwright.image=disk:").steps[0].refused);
+}
+
+#[test]
+fn a_first_stage_says_what_it_starts_and_what_nobody_verifies() {
+    let line = "bootwright.compat=aria2 kernel_url=http://s/vmlinuz next_kernel_params=\"a b\"";
+    let explanation = explained(None, line);
+    assert!(step(&explanation, "kernel")[0].contains("nobody verifies"));
+    assert!(step(&explanation, "kexec")[0].ends_with(": a b"));
+    assert_eq!(step(&explanation, "image"), [""; 0]);
+    let refused = explained(Some(pin("")), line);
+    assert!(refused.steps.iter().any(|step| step.refused && step.text.contains("kernel_sha=")));
+}
+
+#[test]
+fn parameters_of_the_build_are_explained_with_those_of_the_machine() {
+    let explanation = explained(Some(pin("ip=eth9:dhcp bootwright.overlay=1G")), "bootwright.overlay=2G");
+    let names: Vec<_> = explanation.parameters.iter().map(|parameter| parameter.parameter.as_str()).collect();
+    assert_eq!(names, ["ip=eth9:dhcp", "bootwright.overlay=2G"]);
+}

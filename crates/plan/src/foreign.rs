@@ -1,0 +1,243 @@
+//! The parameters of other boot systems: what the agent makes of each.
+//!
+//! [`ENTRIES`] is the table of docs/cmdline.md, and the tests hold every line of it against the readers.
+
+use std::fmt;
+
+use bootwright_image::cmdline;
+
+/// Whose parameter it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// The kernel's own IP configuration, nfsroot.rst.
+    Kernel,
+    /// pxelinux, iPXE and everybody after them.
+    Pxelinux,
+    /// dracut.cmdline(7).
+    Dracut,
+    /// systemd's generators, kernel-command-line(7).
+    Systemd,
+    /// Debian's live-boot(7).
+    LiveBoot,
+    /// aria2-initrd.
+    Aria2,
+    /// Several, none of which is the first.
+    Others,
+}
+
+impl System {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Pxelinux => "pxelinux",
+            Self::Dracut => "dracut",
+            Self::Systemd => "systemd",
+            Self::LiveBoot => "live-boot",
+            Self::Aria2 => "aria2-initrd",
+            Self::Others => "others",
+        }
+    }
+}
+
+/// How far it is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As there.
+    Same,
+    /// As there, and what that system leaves open is done too.
+    Better,
+    /// It has no effect.
+    NotUnderstood,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Same => "same",
+            Self::Better => "better",
+            Self::NotUnderstood => "not understood",
+        })
+    }
+}
+
+/// A parameter of another boot system.
+#[derive(Debug)]
+pub struct Entry {
+    /// Whose.
+    pub system: System,
+    /// Its key.
+    pub key: &'static str,
+    /// How its value begins, where the key alone says nothing.
+    pub value: &'static str,
+    /// One that is valid there.
+    pub example: &'static str,
+    /// What is made of it.
+    pub verdict: Verdict,
+    /// How it is better, or why it has no effect and what to say instead.
+    pub text: &'static str,
+}
+
+const IMAGE: &str =
+    "the agent starts nothing without a digest: name the image by bootwright.image= and bootwright.digest=";
+const CLOCK: &str = "no time server is asked, the clock is set by the date of the image and of its server";
+const LAYERS: &str = "the agent brings up plain interfaces only: give the port to the network untagged";
+const ONE_FILE: &str = "options of a live root: the agent mounts the verified root read-only with a layer in memory over it \
+                        (bootwright.overlay=)";
+
+const fn entry(
+    system: System,
+    (key, value): (&'static str, &'static str),
+    example: &'static str,
+    verdict: Verdict,
+    text: &'static str,
+) -> Entry {
+    Entry { system, key, value, example, verdict, text }
+}
+
+use System::{Aria2, Dracut, Kernel, LiveBoot, Others, Pxelinux, Systemd};
+use Verdict::{Better, NotUnderstood, Same};
+
+/// All that are known, as in docs/cmdline.md.
+pub const ENTRIES: &[Entry] = &[
+    entry(
+        Kernel,
+        ("ip", ""),
+        "ip=10.0.0.2::10.0.0.1:255.255.255.0:n1:eth0:off:10.0.0.3",
+        Better,
+        "every field but the time server; works with drivers that are modules, and takes names that udev gives (enp1s0)",
+    ),
+    entry(
+        Pxelinux,
+        ("BOOTIF", ""),
+        "BOOTIF=01-52-54-00-12-34-56",
+        Same,
+        "only this interface, unless ip= names one",
+    ),
+    entry(
+        Dracut,
+        ("ip", "dhcp"),
+        "ip=dhcp",
+        Better,
+        "all interfaces ask at the same time, the first that reaches the image's server is used",
+    ),
+    entry(
+        Dracut,
+        ("ip", ""),
+        "ip=enp1s0:dhcp:9000",
+        Better,
+        "DHCPv4 and static IPv4 in every form; an interface is found by its kernel name and those that udev gives",
+    ),
+    entry(Dracut, ("nameserver", ""), "nameserver=10.0.0.3", Same, "before those that DHCP names"),
+    entry(Dracut, ("rd.route", ""), "rd.route=10.9.0.0/16:10.0.0.1", Same, "with a static address"),
+    entry(Dracut, ("vlan", ""), "vlan=vlan5:eth0", NotUnderstood, LAYERS),
+    entry(Dracut, ("bond", ""), "bond=bond0:eth0,eth1", NotUnderstood, LAYERS),
+    entry(Dracut, ("team", ""), "team=team0:eth0,eth1", NotUnderstood, LAYERS),
+    entry(Dracut, ("bridge", ""), "bridge=br0:eth0", NotUnderstood, LAYERS),
+    entry(Dracut, ("root", "live:"), "root=live:http://s/root.squashfs", NotUnderstood, IMAGE),
+    entry(Dracut, ("rd.live.", ""), "rd.live.overlay.size=2048", NotUnderstood, ONE_FILE),
+    entry(
+        Dracut,
+        ("proxy", ""),
+        "proxy=http://10.0.0.9:3128",
+        NotUnderstood,
+        "the agent asks servers directly: a mirror inside the network is faster than a proxy",
+    ),
+    entry(
+        Systemd,
+        ("rd.systemd.pull", ""),
+        "rd.systemd.pull=raw,verify=no:root:https://s/root.raw",
+        NotUnderstood,
+        IMAGE,
+    ),
+    entry(LiveBoot, ("fetch", ""), "fetch=http://10.0.0.1/filesystem.squashfs", NotUnderstood, IMAGE),
+    entry(
+        Aria2,
+        ("kernel_url", ""),
+        "kernel_url=http://s/vmlinuz",
+        Better,
+        "resumes, may be a UKI; an initrd that pins an image wants kernel_sha= too",
+    ),
+    entry(Aria2, ("initrd_url", ""), "initrd_url=http://s/initrd.img", Better, "as kernel_url="),
+    entry(
+        Aria2,
+        ("kernel_sha", ""),
+        "kernel_sha=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        Better,
+        "checked always; there, a missing one passed for verified",
+    ),
+    entry(
+        Aria2,
+        ("initrd_sha", ""),
+        "initrd_sha=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        Better,
+        "as kernel_sha=",
+    ),
+    entry(
+        Aria2,
+        ("next_kernel_params", ""),
+        "next_kernel_params=\"console=ttyS0 quiet\"",
+        Better,
+        "quoted values keep their spaces",
+    ),
+    entry(
+        Aria2,
+        ("url", ""),
+        "url=http://s/a,http://s/b",
+        Better,
+        "fetched as its README says; its init reads it not at all",
+    ),
+    entry(Aria2, ("output_dir", ""), "output_dir=/run/files", Better, "as url="),
+    entry(
+        Aria2,
+        ("aria2_options", ""),
+        "aria2_options=-j4",
+        NotUnderstood,
+        "this agent fetches by itself, from several sources and with retries without being told",
+    ),
+    entry(
+        Aria2,
+        ("tpm_attestation", ""),
+        "tpm_attestation=1",
+        NotUnderstood,
+        "refused: a machine that is told to attest does not boot without",
+    ),
+    entry(Others, ("rd.ntp", ""), "rd.ntp=10.0.0.1", NotUnderstood, CLOCK),
+    entry(Others, ("ntp", ""), "ntp=10.0.0.1", NotUnderstood, CLOCK),
+    entry(Others, ("ntpserver", ""), "ntpserver=10.0.0.1", NotUnderstood, CLOCK),
+];
+
+impl Entry {
+    /// Whether it is about this parameter. A key that ends in a dot stands for all that begin so.
+    pub fn is_about(&self, parameter: &cmdline::Parameter) -> bool {
+        let key = match self.key.strip_suffix('.') {
+            Some(prefix) => parameter.key.replace('-', "_").starts_with(&format!("{prefix}.")),
+            None => parameter.is(self.key),
+        };
+        key && parameter.value.as_deref().unwrap_or_default().starts_with(self.value)
+    }
+}
+
+/// The entry about a parameter; the most exact ones stand before the others.
+pub fn find(parameter: &cmdline::Parameter) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.is_about(parameter))
+}
+
+/// A warning for the console, when a set-up may count on a parameter that has no effect. What the readers of
+/// the network and of aria2-initrd's names say themselves is left to them.
+pub fn warning(parameter: &cmdline::Parameter) -> Option<String> {
+    let entry = find(parameter)?;
+    let told_elsewhere = entry.system == Aria2;
+    (entry.verdict == NotUnderstood && !told_elsewhere)
+        .then(|| format!("{parameter} has no effect: {}", entry.text))
+}
+
+/// The table of docs/cmdline.md.
+pub fn table() -> String {
+    let mut text = String::from("| of | parameter | here | |\n|---|---|---|---|\n");
+    for entry in ENTRIES {
+        let Entry { system, example, verdict, text: why, .. } = entry;
+        text += &format!("| {} | `{}` | {verdict} | {why} |\n", system.name(), example.replace('|', "\\|"));
+    }
+    text
+}

@@ -1,0 +1,24 @@
+//! What a machine will do, decided from its command line and the pin in its initrd, before anything is done.
+//!
+//! The agent acts on these decisions and `bootwright explain cmdline` tells them: there is one reader of the
+//! line, so that the two cannot drift apart. No I/O, no clock, no network.
+//!
+//! - [`Instructions`]: the line of the build and the machine's own, as one.
+//! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`]).
+//! - [`network`]: which interfaces come up, and how.
+//! - [`foreign`]: what became of the parameters of other boot systems.
+//! - [`explain()`]: all of it in words, with what contradicts itself.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod aria2;
+pub mod boot;
+mod contradictions;
+mod explain;
+pub mod foreign;
+mod instructions;
+pub mod network;
+
+pub use explain::{Explanation, Parameter, Step, Understood, explain};
+pub use instructions::{Instructions, PinError, parse_pin};
