@@ -16,7 +16,7 @@ pub fn target(data: &[u8]) {
         assert!(count <= limits.nodes + limits.children, "{count} nodes");
         assert!(!node.what.is_empty() && node.find(&|node| node.what.is_empty()).is_none());
     }
-    let addresses = ["1", "1/EFI/BOOT/BOOTX64.EFI", ".linux", "kernel", "init", "boot1", "0/a"];
+    let addresses = ["1", "1/EFI/BOOT/BOOTX64.EFI", ".linux", "kernel", "init", "boot1", "0/a", "link"];
     if let Some(address) = addresses.get(data.len() % addresses.len()) {
         let _ = open(&source, "fuzz", address);
     }
@@ -39,6 +39,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         crate::pe::seed,
         crate::cpio::seed,
         crate::initrd::seed,
+        crate::erofs::seed,
         crate::manifest::seed,
         crate::torrent::seed,
     ];
@@ -210,6 +211,7 @@ mod tests {
             "pe",
             "initrd",
             "initrd",
+            "erofs",
             "root-manifest",
             "torrent",
             "fit",

@@ -10,6 +10,7 @@ pub mod cmdline;
 pub mod cpio;
 pub mod dhcp;
 pub mod disk;
+pub mod erofs;
 pub mod explain;
 pub mod fat;
 pub mod http;
@@ -68,8 +69,8 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, explain, fat, http, initrd, inspect, iso9660, manifest, oci, partitions, pe,
-        peer, recipe, tar, tftp, torrent, tracker, verity
+        cmdline, cpio, dhcp, erofs, explain, fat, http, initrd, inspect, iso9660, manifest, oci, partitions,
+        pe, peer, recipe, tar, tftp, torrent, tracker, verity
     );
 
     /// The readers of disks: one name each, as for all others.

@@ -4,7 +4,8 @@
 //! * [`compression`]: the compressed streams that a kernel unpacks, told apart by their magic bytes.
 //! * [`initrd`]: a whole initrd, segment by segment, as the kernel walks it
 //!   (feature `compression`).
-//! * [`erofs`]: the read-only file system, writer (feature `erofs`).
+//! * [`erofs`]: the read-only file system, [reader](erofs::reader) (feature `compression`) and writer (feature
+//!   `erofs`).
 //! * [`pe`]: PE files and the unified kernel image in them, reader and writer.
 //! * [`linux`]: what a kernel says of itself in its first bytes.
 //! * [`gpt`] and [`mbr`]: partition tables.
@@ -25,7 +26,7 @@ pub mod cpio;
 mod date;
 #[cfg(feature = "compression")]
 pub mod disk;
-#[cfg(feature = "erofs")]
+#[cfg(feature = "compression")]
 pub mod erofs;
 pub mod fat;
 mod fields;

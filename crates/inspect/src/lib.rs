@@ -30,6 +30,7 @@ mod firmware;
 mod initrd;
 mod kernel;
 mod node;
+mod os_release;
 mod ours;
 mod partitions;
 mod pe;

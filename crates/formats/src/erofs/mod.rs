@@ -1,7 +1,9 @@
-//! EROFS, the read-only file system of Linux: a writer that needs neither a mount nor a tree on disk.
+//! EROFS, the read-only file system of Linux: a [reader] of any image, and a writer that needs neither a mount
+//! nor a tree on disk.
 //!
-//! Specification: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux. Blocks have
-//! 4096 bytes. The image is written from front to back; what only the end can tell, the superblock, is
+//! Specification: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux.
+//!
+//! What is written: blocks have 4096 bytes. The image is written from front to back; what only the end can tell, the superblock, is
 //! handed over at the end and belongs into block 0, which is left empty until then:
 //!
 //! ```text
@@ -20,17 +22,12 @@
 //! Not written: fragments, chunk-based files, deduplication of parts of files, holes (zeros are compressed
 //! like all else), LZMA, several devices, long prefixes of attribute names, block sizes other than 4096.
 
-mod directory;
 mod disk;
-mod index;
-mod layout;
-mod pack;
-mod superblock;
-mod write;
-mod xattr;
+pub mod reader;
+#[cfg(feature = "erofs")]
+mod writer;
 
-pub use pack::Algorithm;
-pub use write::{Compression, Error, InodeId, Kind, Metadata, Options, Writer, Written};
-
-/// Bytes of a block.
-pub const BLOCK_SIZE: usize = disk::BLOCK;
+#[cfg(feature = "erofs")]
+pub use writer::{
+    Algorithm, BLOCK_SIZE, Compression, Error, InodeId, Kind, Metadata, Options, Writer, Written,
+};

@@ -1,9 +1,11 @@
-//! Images of our EROFS writer, judged by fsck.erofs and dump.erofs.
+//! Images of our EROFS writer, judged by fsck.erofs and dump.erofs; images of mkfs.erofs, read by our reader.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+mod archive;
 #[path = "../judges/mod.rs"]
 mod judges;
+mod reading;
 mod refused;
 mod sample;
 

@@ -90,7 +90,7 @@ pub fn tree() -> Vec<Entry> {
         Entry::new("d", 0o1777, What::Directory),
         file("d/suid", b"suid".to_vec()).owned(100_000, 100_001).at(-1, 0),
         Entry::new("d/null", 0o666, What::CharDevice(1, 3)),
-        Entry::new("d/disk", 0o660, What::BlockDevice(259, 1_000_017)).owned(0, 6),
+        Entry::new("d/disk", 0o660, What::BlockDevice(259, 300_017)).owned(0, 6),
         Entry::new("d/pipe", 0o620, What::Fifo).at(1, 999_999_999),
         Entry::new("d/socket", 0o755, What::Socket),
         Entry::new("link", 0o777, What::Symlink(b"d/suid".to_vec())),

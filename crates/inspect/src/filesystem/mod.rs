@@ -1,4 +1,5 @@
-//! File systems that firmware reads, and so do we: FAT and ISO 9660.
+//! File systems whose files are opened: FAT and ISO 9660, which firmware reads, and EROFS.
 
+pub(crate) mod erofs;
 pub(crate) mod fat;
 pub(crate) mod iso;

@@ -5,8 +5,9 @@ use std::io;
 use bootwright_formats::pe::{Image, Section};
 
 use super::{machine, sbat, text};
-use crate::bytes::{printable, read};
+use crate::bytes::read;
 use crate::node::{Node, Severity};
+use crate::os_release;
 use crate::recognise::Part;
 use crate::source::Source;
 
@@ -31,8 +32,7 @@ pub(super) fn look(
     node.kind = "uki";
     node.what = format!("unified kernel image for {}", machine(image.machine));
     let release = text(source, image, ".osrel")?.unwrap_or_default();
-    let name = field(&release, "PRETTY_NAME").or_else(|| field(&release, "NAME"));
-    node.text("operating system", name.unwrap_or_default());
+    node.text("operating system", os_release::name(&release).unwrap_or_default());
     node.text("kernel", text(source, image, ".uname")?.unwrap_or_default());
     node.text("command line", text(source, image, ".cmdline")?.unwrap_or_default());
     node.text("stub", stub_version(source, image)?);
@@ -82,10 +82,4 @@ pub(super) fn stub_version(source: &Source, image: &Image) -> io::Result<String>
     let text = magic.text(0, magic.0.len());
     let inside = text.strip_prefix("#### LoaderInfo: ").and_then(|text| text.strip_suffix(" ####"));
     Ok(inside.unwrap_or_default().to_owned())
-}
-
-/// A value of an os-release text.
-fn field(text: &str, name: &str) -> Option<String> {
-    let line = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='))?;
-    Some(printable(line.trim_matches(['"', '\'']).as_bytes()))
 }

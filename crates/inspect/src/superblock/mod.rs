@@ -1,8 +1,8 @@
 //! What lies on a block device, by its superblock: file systems, encryption, integrity, swap, members of
 //! volumes. One file each; none of them reads more than some blocks.
 //!
-//! Told: label, UUID, size, features, what a kernel needs to use it. Not read: what is in them (FAT and
-//! ISO 9660 have readers elsewhere).
+//! Told: label, UUID, size, features, what a kernel needs to use it. Not read: what is in them, but for EROFS
+//! (FAT and ISO 9660 have readers elsewhere).
 
 mod btrfs;
 mod erofs;
@@ -19,6 +19,7 @@ mod xfs;
 
 use std::io;
 
+use crate::filesystem;
 use crate::node::{Node, Severity};
 use crate::recognise::{Found, Look};
 use crate::source::Source;
@@ -44,7 +45,10 @@ const SUPERBLOCKS: &[Superblock] = &[
 pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Found>> {
     for superblock in SUPERBLOCKS {
         if let Some(node) = superblock(source)? {
-            return Ok(Some(node.into()));
+            return Ok(Some(match node.kind {
+                "erofs" => filesystem::erofs::within(node, source),
+                _ => node.into(),
+            }));
         }
     }
     Ok(None)

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::{BLOCK, DIRENT, FileType};
+use super::BLOCK;
+use super::raw_inode::FileType;
+use crate::erofs::disk::DIRENT;
 
 /// The names in a directory, sorted by their bytes, with `.` and `..` among them.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::directory::Directory;
-use super::super::disk::{DataLayout, FileType, RawInode};
-use super::super::pack::Extent;
 use super::Metadata;
+use super::directory::Directory;
+use super::pack::Extent;
+use super::raw_inode::{DataLayout, FileType, RawInode};
 
 /// An inode.
 pub(super) struct Inode {

@@ -1,10 +1,17 @@
 //! Block 0: the superblock and the compressor's settings behind it.
 
-use super::disk::{
-    BLOCK, COMPAT_CHECKSUM, INCOMPAT_COMPR_CFGS, INCOMPAT_ZERO_PADDING, INCOMPAT_ZTAILPACKING, MAGIC,
-    SUPER_OFFSET,
-};
+use super::BLOCK;
 use super::pack::{Algorithm, MAX_PCLUSTER, ZSTD_WINDOW_LOG};
+use crate::erofs::disk::{INCOMPAT_ZERO_PADDING, MAGIC};
+
+/// The superblock's place in block 0.
+const SUPER_OFFSET: usize = crate::erofs::disk::SUPER_OFFSET as usize;
+/// `EROFS_FEATURE_COMPAT_SB_CHKSUM`.
+const COMPAT_CHECKSUM: u32 = 1;
+/// `EROFS_FEATURE_INCOMPAT_COMPR_CFGS`, the same bit as `…_BIG_PCLUSTER`.
+const INCOMPAT_COMPR_CFGS: u32 = 2;
+/// `EROFS_FEATURE_INCOMPAT_ZTAILPACKING`: a file's last compressed bytes lie behind its inode.
+const INCOMPAT_ZTAILPACKING: u32 = 0x10;
 
 /// What the superblock says.
 pub(super) struct Superblock {

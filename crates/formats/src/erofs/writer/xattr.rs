@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Error;
-use super::disk::XATTR_HEADER;
+use crate::erofs::disk::XATTR_HEADER;
 
 /// Name prefixes that have a number, longest first where one begins another.
 const PREFIXES: &[(&[u8], u8)] = &[

@@ -1,6 +1,7 @@
 //! Where each inode goes in the metadata area.
 
-use super::disk::{BLOCK, SLOT};
+use super::BLOCK;
+use crate::erofs::disk::SLOT;
 
 /// How many gaps are remembered to be filled.
 const MAX_GAPS: usize = 256;

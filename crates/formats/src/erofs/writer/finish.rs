@@ -6,14 +6,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::super::disk::{BLOCK, DataLayout, RawInode, SLOT};
-use super::super::index;
-use super::super::layout::{Layout, Together};
-use super::super::pack::Algorithm;
-use super::super::superblock::Superblock;
-use super::super::xattr;
+use super::index;
 use super::inode::{Data, FileData, Inode};
-use super::{Error, MAX_INODE, Output, Writer, Written};
+use super::layout::{Layout, Together};
+use super::pack::Algorithm;
+use super::raw_inode::{DataLayout, RawInode};
+use super::superblock::Superblock;
+use super::xattr;
+use super::{BLOCK, Error, MAX_INODE, Output, Writer, Written};
+use crate::erofs::disk::SLOT;
 
 /// An inode with everything that lies behind it but its index.
 struct Planned {

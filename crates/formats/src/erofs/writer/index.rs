@@ -12,10 +12,19 @@
 //! for the second one the number of blocks that the extent takes (`CBLKCNT`); for any other the distance
 //! back to the head, and for the last of a pack the distance to the next head.
 
-use super::disk::{
-    ADVISE_BIG_PCLUSTERS, ADVISE_COMPACTED_2B, ADVISE_INLINE_PCLUSTER, BLOCK, CBLKCNT, Lcluster, MAP_HEADER,
-};
+use super::BLOCK;
 use super::pack::{Algorithm, Extent, ExtentKind};
+use crate::erofs::disk::{
+    ADVISE_BIG_PCLUSTERS, ADVISE_COMPACTED_2B, ADVISE_INLINE_PCLUSTER, CBLKCNT, MAP_HEADER,
+};
+
+/// The type of a logical cluster, `Z_EROFS_LCLUSTER_TYPE_…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lcluster {
+    Plain = 0,
+    Head1 = 1,
+    NonHead = 2,
+}
 
 /// One logical cluster.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +59,7 @@ pub(super) fn compact(
     let entries = entries(extents, first);
     let mut out = Vec::with_capacity(length(entries.len(), position));
     let inline = if tail > 0 { ADVISE_INLINE_PCLUSTER } else { 0 };
-    let advise = ADVISE_COMPACTED_2B | ADVISE_BIG_PCLUSTERS | inline;
+    let advise = ADVISE_COMPACTED_2B | ADVISE_BIG_PCLUSTERS[0] | ADVISE_BIG_PCLUSTERS[1] | inline;
     out.extend([0; 2]);
     out.extend((tail as u16).to_le_bytes());
     out.extend(advise.to_le_bytes());

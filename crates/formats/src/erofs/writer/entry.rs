@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
-use super::super::disk::BLOCK;
-use super::super::pack::Algorithm;
+use super::BLOCK;
+use super::pack::Algorithm;
 
 /// Why an image cannot be written.
 #[derive(Debug, thiserror::Error)]

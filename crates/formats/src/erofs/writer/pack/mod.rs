@@ -12,7 +12,8 @@ pub(super) use pool::{Batch, Pool};
 
 use std::io;
 
-use super::disk::{BLOCK, SLOT};
+use super::BLOCK;
+use crate::erofs::disk::SLOT;
 
 /// Compressors that the format knows and this writer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

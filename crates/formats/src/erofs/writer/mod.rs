@@ -1,8 +1,15 @@
 //! The writer: entries in, blocks out.
 
+mod directory;
 mod entry;
 mod finish;
+mod index;
 mod inode;
+mod layout;
+mod pack;
+mod raw_inode;
+mod superblock;
+mod xattr;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -10,13 +17,17 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::directory::Directory;
-use super::disk::{BLOCK, FileType, device};
-use super::pack::{Batch, ExtentKind, Packed, Place, Pool, SEGMENT};
-use super::xattr::Xattrs;
+use directory::Directory;
 pub use entry::{Compression, Error, InodeId, Kind, Metadata, Options, Written};
 use inode::{Data, FileData, Inode};
+pub use pack::Algorithm;
+use pack::{Batch, ExtentKind, Packed, Place, Pool, SEGMENT};
+use raw_inode::{FileType, device};
+use xattr::Xattrs;
 
+/// Bytes of a block, in which everything is counted.
+pub const BLOCK_SIZE: usize = 4096;
+const BLOCK: usize = BLOCK_SIZE;
 /// The longest name, `EROFS_NAME_LEN`.
 const MAX_NAME: usize = 255;
 /// The longest target of a symbolic link: `PATH_MAX` with its NUL.
