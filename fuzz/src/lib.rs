@@ -12,6 +12,7 @@ pub mod dhcp;
 pub mod disk;
 pub mod erofs;
 pub mod explain;
+pub mod ext4;
 pub mod fat;
 pub mod http;
 pub mod initrd;
@@ -69,8 +70,8 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, erofs, explain, fat, http, initrd, inspect, iso9660, manifest, oci, partitions,
-        pe, peer, recipe, tar, tftp, torrent, tracker, verity
+        cmdline, cpio, dhcp, erofs, explain, ext4, fat, http, initrd, inspect, iso9660, manifest, oci,
+        partitions, pe, peer, recipe, tar, tftp, torrent, tracker, verity
     );
 
     /// The readers of disks: one name each, as for all others.

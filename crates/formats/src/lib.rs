@@ -10,6 +10,7 @@
 //! * [`linux`]: what a kernel says of itself in its first bytes.
 //! * [`gpt`] and [`mbr`]: partition tables.
 //! * [`fat`]: the file system of EFI system partitions, reader and writer.
+//! * [`ext4`]: the file system of most roots, ext2 and ext3 too, reader.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
 //! * [`verity`]: dm-verity trees and their superblock (feature `erofs`).
@@ -28,6 +29,7 @@ mod date;
 pub mod disk;
 #[cfg(feature = "compression")]
 pub mod erofs;
+pub mod ext4;
 pub mod fat;
 mod fields;
 pub mod gpt;
