@@ -152,6 +152,42 @@ fn a_damaged_copy_is_named_with_its_offset_and_the_other_one_is_taken() {
     assert!(matches!(Gpt::read(&bad), Err(GptError::Damaged { .. })));
 }
 
+/// A disk with a part that cannot be read, as of an image that lost blocks.
+struct Scratched(Vec<u8>, std::ops::Range<u64>);
+
+impl ReadAt for Scratched {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if offset < self.1.end && offset + buffer.len() as u64 > self.1.start {
+            return Err(std::io::Error::other("a scratch"));
+        }
+        self.0.read_at(offset, buffer)
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_is_named_and_the_other_one_is_taken() {
+    let sector = SectorSize::B512;
+    let (all, whole) = (bytes(&disk(sector)), Gpt::read(&disk(sector)).unwrap());
+    let size = 16 * MIB;
+    for (lost, side) in
+        [(0..1024, Side::Primary), (size - 512..size, Side::Backup), (size - 4096..size - 512, Side::Backup)]
+    {
+        let gpt = Gpt::read(&Scratched(all.clone(), lost.clone())).unwrap();
+        assert_eq!(gpt.partitions, whole.partitions, "{lost:?}");
+        assert!(
+            gpt.damage[0].side == side && gpt.damage[0].problem.contains("a scratch"),
+            "{:?}",
+            gpt.damage
+        );
+    }
+    let none = Gpt::read(&Scratched(all, 0..size));
+    assert!(matches!(none, Err(GptError::Read { offset: 512, .. })), "{none:?}");
+}
+
 #[test]
 fn a_disk_that_grew_is_told_and_a_cut_one_has_its_primary() {
     let mut grown = bytes(&disk(SectorSize::B512));

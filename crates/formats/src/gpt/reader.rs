@@ -86,14 +86,18 @@ impl Gpt {
     pub fn read(disk: &(impl ReadAt + ?Sized)) -> Result<Self, GptError> {
         for sector in [SectorSize::B512, SectorSize::B4096] {
             let last = (disk.size() / sector.bytes()).saturating_sub(1);
-            let primary = Copy::read(disk, sector, Side::Primary, 1)?;
+            let primary = Copy::read(disk, sector, Side::Primary, 1);
             // Where the primary says its other copy is, if it can be believed, else at the disk's end.
             let elsewhere = primary.as_ref().ok().map(|copy| copy.alternate).filter(|lba| *lba <= last);
-            let backup = Copy::read(disk, sector, Side::Backup, elsewhere.unwrap_or(last))?;
+            let backup = Copy::read(disk, sector, Side::Backup, elsewhere.unwrap_or(last));
             match (primary, backup) {
                 (Ok(primary), Ok(backup)) => return Ok(primary.and(backup, last)),
                 (Ok(good), Err(bad)) | (Err(bad), Ok(good)) => return Ok(good.without(bad.damage(), last)),
                 (Err(Flaw::NoHeader(_)), Err(Flaw::NoHeader(_))) => {}
+                (Err(Flaw::Unread { offset, source, .. }), _)
+                | (_, Err(Flaw::Unread { offset, source, .. })) => {
+                    return Err(GptError::Read { offset, source });
+                }
                 (Err(primary), Err(backup)) => {
                     let (primary, backup) = (primary.damage(), backup.damage());
                     return Err(GptError::Damaged { primary, backup });
@@ -115,12 +119,17 @@ enum Flaw {
     NoHeader(Damage),
     /// There is one, and it is wrong.
     Wrong(Damage),
+    /// The disk failed there.
+    Unread { side: Side, offset: u64, source: io::Error },
 }
 
 impl Flaw {
     fn damage(self) -> Damage {
         match self {
             Self::NoHeader(damage) | Self::Wrong(damage) => damage,
+            Self::Unread { side, offset, source } => {
+                Damage { side, offset, problem: format!("it cannot be read: {source}") }
+            }
         }
     }
 }
@@ -135,39 +144,33 @@ struct Copy {
 }
 
 impl Copy {
-    /// The outer error is the disk's, the inner one that of the copy.
-    fn read(
-        disk: &(impl ReadAt + ?Sized),
-        sector: SectorSize,
-        side: Side,
-        lba: u64,
-    ) -> Result<Result<Self, Flaw>, GptError> {
+    fn read(disk: &(impl ReadAt + ?Sized), sector: SectorSize, side: Side, lba: u64) -> Result<Self, Flaw> {
         let offset = lba * sector.bytes();
         let damage = |offset, problem| Damage { side, offset, problem };
         let mut head = vec![0; sector.bytes() as usize];
         match disk.read_exact_at(offset, &mut head) {
             Ok(()) if head.starts_with(SIGNATURE) => {}
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(GptError::Read { offset, source: error });
+            Err(source) if offset.saturating_add(sector.bytes()) <= disk.size() => {
+                return Err(Flaw::Unread { side, offset, source });
             }
             _ => {
                 let problem = "there is no header (\"EFI PART\")".to_owned();
-                return Ok(Err(Flaw::NoHeader(damage(offset, problem))));
+                return Err(Flaw::NoHeader(damage(offset, problem)));
             }
         }
         let header = match Header::parse(&head, lba) {
             Ok(header) => header,
-            Err(problem) => return Ok(Err(Flaw::Wrong(damage(offset, problem)))),
+            Err(problem) => return Err(Flaw::Wrong(damage(offset, problem))),
         };
         let table_at = header.table_lba.saturating_mul(sector.bytes());
         let mut table = vec![0; header.table_bytes()];
         match disk.read_exact_at(table_at, &mut table) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(_) if table_at.saturating_add(table.len() as u64) > disk.size() => {
                 let problem = format!("the table at LBA {} lies past the disk's end", header.table_lba);
-                return Ok(Err(Flaw::Wrong(damage(offset, problem))));
+                return Err(Flaw::Wrong(damage(offset, problem)));
             }
-            Err(source) => return Err(GptError::Read { offset: table_at, source }),
+            Err(source) => return Err(Flaw::Unread { side, offset: table_at, source }),
         }
         let found = crc32fast::hash(&table);
         if found != header.table_crc {
@@ -175,10 +178,10 @@ impl Copy {
                 "the table's CRC-32 is {found:08x}, the header at byte {offset} says {:08x}",
                 header.table_crc
             );
-            return Ok(Err(Flaw::Wrong(damage(table_at, problem))));
+            return Err(Flaw::Wrong(damage(table_at, problem)));
         }
         let gpt = header.gpt(&table, sector);
-        Ok(Ok(Self { side, header_at: offset, alternate: header.alternate, table_at, gpt }))
+        Ok(Self { side, header_at: offset, alternate: header.alternate, table_at, gpt })
     }
 
     /// The table, when the other copy is whole too.
