@@ -23,12 +23,16 @@ mod encoder;
 #[cfg(feature = "compression")]
 pub mod lz4;
 #[cfg(feature = "compression")]
+mod sparse;
+#[cfg(feature = "compression")]
 mod whole;
 
 #[cfg(feature = "compression")]
 pub use decoder::Decoder;
 #[cfg(feature = "compression")]
 pub use encoder::Encoder;
+#[cfg(feature = "compression")]
+pub use sparse::{Bounds, Unpacked, write_sparse};
 #[cfg(feature = "compression")]
 pub use whole::Whole;
 

@@ -48,6 +48,7 @@ impl<B: BufRead> Whole<B> {
                     Some(0x1f) => Compression::Gzip,
                     Some(0xfd) => Compression::Xz,
                     Some(0x28) => Compression::Zstd,
+                    Some(0x02) => Compression::Lz4Legacy,
                     _ => {
                         let what = "behind a compressed stream there is something that is none";
                         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
