@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use bootwright_inspect::{Depth, Limits, Node, Options, Source, inspect, open};
+use bootwright_inspect::{Depth, Faults, Limits, Node, Options, Source, inspect, open};
 
 /// The tree stays within its limits whatever the bytes say, and can be written as JSON.
 pub fn target(data: &[u8]) {
     let source: Source = Arc::new(data.to_vec());
-    let limits = Limits { depth: 6, nodes: 100, children: 20 };
+    let limits = Limits { depth: 6, nodes: 100, children: 20, unpacked: 16 << 10 };
     for depth in [Depth::Headers, Depth::Deep] {
         let options = Options { depth, limits };
         let Ok(node) = inspect(&source, "fuzz", None, &options) else { continue };
@@ -18,7 +18,7 @@ pub fn target(data: &[u8]) {
     }
     let addresses = ["1", "1/EFI/BOOT/BOOTX64.EFI", ".linux", "kernel", "init", "boot1", "0/a", "link"];
     if let Some(address) = addresses.get(data.len() % addresses.len()) {
-        let _ = open(&source, "fuzz", address);
+        let _ = open(&source, "fuzz", address, Faults::PassedOver);
     }
 }
 

@@ -1,12 +1,16 @@
 //! `bootwright extract`.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bootwright_formats::{ExtentKind, ReadAt as _};
-use bootwright_inspect::{Source, size_text};
+use bootwright_formats::{ExtentKind, ReadAt};
+use bootwright_inspect::{Faults, Source, size_text};
 use clap::Args;
 
+use crate::disks::{Rescue, atomically, fault};
 use crate::failure::{Failure, Kind, OrFail as _};
 use crate::inspect::Place;
 
@@ -24,6 +28,9 @@ pub struct Extract {
     /// Where it goes; - is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Where something cannot be read, put zeros, tell the places, and go on. Exit status 1 if there were any.
+    #[arg(long)]
+    ignore_errors: bool,
 }
 
 /// Bytes that are copied at once.
@@ -32,32 +39,48 @@ const PIECE: usize = 1 << 20;
 impl Extract {
     /// Takes it out.
     pub fn run(self) -> Result<(), Failure> {
-        let place = Place::open(&self.file)?;
+        let faults = if self.ignore_errors { Faults::PassedOver } else { Faults::Refused };
+        let place = Place::open_with(&self.file, faults)?;
+        if !self.ignore_errors {
+            return self.write(&*place.source);
+        }
+        let rescue = Arc::new(Rescue::new(Source::clone(&place.source)));
+        self.write(&*rescue)?;
+        let (lost, first) = rescue.lost();
+        for fault in &place.faults {
+            eprintln!("passed over: {fault}");
+        }
+        for range in &lost {
+            eprintln!("lost: bytes {} to {}", range.start, range.end);
+        }
+        let bytes = lost.iter().map(|range: &Range<u64>| range.end - range.start).sum::<u64>();
+        match (first, place.faults.first()) {
+            (None, None) => Ok(()),
+            (None, Some(fault)) => {
+                Err(Failure::message(Kind::Bad, format!("what is there ends early: {fault}")))
+            }
+            (Some(first), _) => {
+                let what =
+                    format!("{bytes} bytes could not be read and are zeros now; the first fault: {first}");
+                Err(Failure::message(Kind::Bad, what))
+            }
+        }
+    }
+
+    fn write(&self, source: &dyn ReadAt) -> Result<(), Failure> {
+        let failed = |error: io::Error| fault(&self.file, &error);
         if self.output == Path::new("-") {
             let mut out = io::stdout().lock();
-            return copy(&place.source, &mut out)
-                .and_then(|()| out.flush())
-                .map_err(|error| place.failed(&error));
+            return copy(source, &mut out).and_then(|()| out.flush()).map_err(failed);
         }
-        let written = |error: io::Error| {
-            let text = format!("{}: cannot be written: {error}", self.output.display());
-            Failure::message(Kind::Environment, text)
-        };
-        let parent = self.output.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(parent.unwrap_or(Path::new(".")))
-            .map_err(written)?;
-        copy_sparse(&place.source, file.as_file_mut()).map_err(|error| place.failed(&error))?;
-        file.as_file().sync_all().map_err(written)?;
-        file.persist(&self.output).map_err(|error| written(error.error))?;
-        let size = place.source.size();
+        atomically(&self.output, |file| copy_sparse(source, file).map_err(failed))?;
+        let size = source.size();
         let text = format!("{}: {}, {size} bytes\n", self.output.display(), size_text(size));
         io::stdout().write_all(text.as_bytes()).or_environment()
     }
 }
 
-fn copy(source: &Source, out: &mut impl Write) -> io::Result<()> {
+fn copy(source: &dyn ReadAt, out: &mut impl Write) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     let mut at = 0;
     loop {
@@ -71,7 +94,7 @@ fn copy(source: &Source, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Copies what is data, and leaves out what is known to be zeros.
-fn copy_sparse(source: &Source, file: &mut std::fs::File) -> io::Result<()> {
+fn copy_sparse(source: &dyn ReadAt, file: &mut File) -> io::Result<()> {
     use std::os::unix::fs::FileExt as _;
     file.set_len(source.size())?;
     let mut piece = vec![0; PIECE];

@@ -66,3 +66,34 @@ fn an_address_that_leads_nowhere_says_what_is_there_and_a_broken_file_fails() {
     let out = directory.path().join("gone/out");
     bootwright(&["extract", &format!("{file}:live/root.squashfs"), "-o", out.to_str().unwrap()]).code(3);
 }
+
+#[test]
+fn what_cannot_be_read_is_zeros_and_told_when_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    // Random, so that a compressed cluster is as large as its content.
+    let make = "dd if=/dev/urandom of=disk.raw bs=64k count=16 status=none
+        printf '\\x80' | dd of=disk.raw bs=1 seek=450 conv=notrunc status=none
+        sgdisk -o -n 1:64:+512K disk.raw
+        qemu-img convert -O qcow2 disk.raw disk.qcow2";
+    let made = std::process::Command::new("sh").args(["-ec", make]).current_dir(directory).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let image = directory.join("disk.qcow2");
+    let whole = std::fs::read(&image).unwrap();
+    // The image ends in the midst of the partition.
+    std::fs::write(&image, &whole[..whole.len() - 700_000]).unwrap();
+    let out = directory.join("out");
+    let (address, out_name) = (format!("{}:1", image.display()), out.to_str().unwrap());
+    bootwright(&["extract", &address, "-o", out_name]).code(1);
+    assert!(!out.exists());
+    let told = bootwright(&["extract", &address, "-o", out_name, "--ignore-errors"]).code(1);
+    let told = String::from_utf8(told.get_output().stderr.clone()).unwrap();
+    assert!(told.contains("lost: bytes "), "{told}");
+    let (rescued, disk) = (std::fs::read(&out).unwrap(), std::fs::read(directory.join("disk.raw")).unwrap());
+    let partition = &disk[64 * 512..64 * 512 + (512 << 10)];
+    assert_eq!(rescued.len(), partition.len());
+    for (there, was) in rescued.chunks(4096).zip(partition.chunks(4096)) {
+        assert!(there == was || there.iter().all(|&byte| byte == 0));
+    }
+    assert!(rescued[..4096] == partition[..4096]);
+}

@@ -73,7 +73,7 @@ fn what_would_be_lost_is_shown_and_nothing_happens_without_yes() {
     let before = std::fs::read(directory.join("device")).unwrap();
     let output = write(directory, &["image.raw", "device"]).code(2);
     let shown = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
-    assert!(shown.contains("\"home\"") && shown.contains("ext2/3/4 \"treasure\""), "{shown}");
+    assert!(shown.contains("ext2 file system \"home\" \"treasure\""), "{shown}");
     assert!(std::fs::read(directory.join("device")).unwrap() == before);
 }
 

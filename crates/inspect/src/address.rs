@@ -7,8 +7,11 @@
 use std::sync::Arc;
 
 use crate::files::Files;
+use crate::node::{Node, Severity};
+use crate::packed::Budget;
 use crate::recognise::{Found, Inner, Look, recognise};
 use crate::source::Source;
+use crate::walk::{DEEPER, Limits};
 
 /// The most steps and nestings of an address.
 const MAX_STEPS: usize = 64;
@@ -53,9 +56,26 @@ pub enum AddressError {
         /// What is in it.
         there: String,
     },
+    /// A compressed file on the way is cut off or damaged.
+    #[error("{at}: {what}")]
+    Broken {
+        /// As far as the address was followed.
+        at: String,
+        /// What is wrong, and where.
+        what: String,
+    },
     /// More than 64 steps.
     #[error("the address has more than {MAX_STEPS} steps, or what it leads through is nested deeper")]
     TooLong,
+}
+
+/// What becomes of a compressed file on the way that is cut off or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Faults {
+    /// It is [`AddressError::Broken`].
+    Refused,
+    /// What comes before the fault is all there is: for a rescue.
+    PassedOver,
 }
 
 /// What an address leads to.
@@ -64,25 +84,34 @@ pub struct Opened {
     pub source: Source,
     /// The file system that they lie in, with their path in it.
     pub beside: Option<(Arc<dyn Files>, String)>,
+    /// What was passed over on the way.
+    pub faults: Vec<String>,
 }
 
 /// Follows `address` from `source` on. `name` is what the source is called in errors.
 ///
 /// # Errors
 /// Which step leads nowhere, and what is there.
-pub fn open(source: &Source, name: &str, address: &str) -> Result<Opened, AddressError> {
+pub fn open(source: &Source, name: &str, address: &str, faults: Faults) -> Result<Opened, AddressError> {
     let mut steps: Vec<&str> = address.split('/').filter(|step| !step.is_empty()).collect();
     steps.reverse();
-    let mut opened = Opened { source: Arc::clone(source), beside: None };
+    let mut opened = Opened { source: Arc::clone(source), beside: None, faults: Vec::new() };
     let mut at = name.to_owned();
+    let budget = Budget::new(Limits::default().unpacked.saturating_mul(DEEPER));
     for _ in 0..MAX_STEPS {
         if steps.is_empty() {
             return Ok(opened);
         }
         let path = opened.beside.as_ref().map_or(at.clone(), |(_, path)| path.clone());
-        let look = Look { path: &path, beside: None, deep: true };
+        let look = Look { path: &path, beside: None, deep: true, unpack: Some(&budget) };
         let read = |source| AddressError::Read { at: at.clone(), source };
         let Found { node, inner } = recognise(&opened.source, &look).map_err(read)?;
+        if let Some(what) = broken(&node) {
+            match faults {
+                Faults::Refused => return Err(AddressError::Broken { at, what }),
+                Faults::PassedOver => opened.faults.push(format!("{at}: {what}")),
+            }
+        }
         match inner {
             Inner::Nothing => return Err(AddressError::NoInside { at, what: node.what }),
             Inner::Whole(source) => opened.source = source,
@@ -92,7 +121,7 @@ pub fn open(source: &Source, name: &str, address: &str) -> Result<Opened, Addres
                 let Some(part) = parts.into_iter().find(|part| part.name == step) else {
                     return Err(AddressError::NotThere { at, step: step.to_owned(), there: listed(names) });
                 };
-                opened = Opened { source: part.source, beside: None };
+                opened = Opened { source: part.source, beside: None, ..opened };
                 at = join(&at, step);
             }
             Inner::PartsAndFiles(parts, _)
@@ -100,17 +129,24 @@ pub fn open(source: &Source, name: &str, address: &str) -> Result<Opened, Addres
             {
                 let part = parts.into_iter().find(|part| Some(&part.name.as_str()) == steps.last());
                 let (Some(part), Some(step)) = (part, steps.pop()) else { return Ok(opened) };
-                opened = Opened { source: part.source, beside: None };
+                opened = Opened { source: part.source, beside: None, ..opened };
                 at = join(&at, step);
             }
             Inner::Files(files) | Inner::PartsAndFiles(_, files) => {
                 let (path, source) = file(&*files, &at, &mut steps)?;
                 at = join(&at, &path);
-                opened = Opened { source, beside: Some((files, path)) };
+                opened = Opened { source, beside: Some((files, path)), ..opened };
             }
         }
     }
     Err(AddressError::TooLong)
+}
+
+/// The fault of a compressed file: what is behind it is not there, and nobody else would tell.
+fn broken(node: &Node) -> Option<String> {
+    let fault = node.problems.iter().find(|problem| problem.severity == Severity::Error);
+    let fault = fault.filter(|_| node.kind == "compressed")?;
+    Some(fault.offset.map_or_else(|| fault.what.clone(), |offset| format!("byte {offset}: {}", fault.what)))
 }
 
 fn join(at: &str, step: &str) -> String {

@@ -176,7 +176,7 @@ impl Files for TarFiles {
             let Some(inside) = inside.filter(|inside| !inside.is_empty()) else { continue };
             let (name, deeper) = inside.split_once('/').map_or((inside, false), |(name, _)| (name, true));
             let directory = deeper || member.directory;
-            let entry = Entry { name: name.to_owned(), directory, size: member.size };
+            let entry = Entry { name: name.to_owned(), directory, link: false, size: member.size };
             found.entry(name).or_insert(entry);
         }
         let there = directory.is_empty()

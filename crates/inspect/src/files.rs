@@ -24,6 +24,8 @@ pub struct Entry {
     pub name: String,
     /// Whether it is a directory.
     pub directory: bool,
+    /// Whether it is a symbolic link: to what, opening and listing it tell.
+    pub link: bool,
     /// Bytes of content.
     pub size: u64,
 }

@@ -32,6 +32,7 @@ mod kernel;
 mod node;
 mod os_release;
 mod ours;
+mod packed;
 mod partitions;
 mod pe;
 mod recognise;
@@ -42,7 +43,7 @@ mod uboot;
 mod walk;
 mod wim;
 
-pub use address::{AddressError, open};
+pub use address::{AddressError, Faults, open};
 pub use files::{Entry, Files, HostDirectory};
 pub use node::{Boot, Facts, Firmware, Node, Problem, Severity, Value, size_text};
 pub use source::{Cache, Source, Stream};

@@ -7,7 +7,8 @@ use bootwright_formats::Window;
 
 use crate::files::Files;
 use crate::filesystem::{fat, iso};
-use crate::node::Node;
+use crate::node::{Node, Severity};
+use crate::packed::{self, Budget};
 use crate::source::Source;
 use crate::{
     android, archive, config, disk, firmware, initrd, kernel, ours, partitions, pe, superblock, torrent,
@@ -53,9 +54,17 @@ pub(crate) struct Look<'a> {
     pub(crate) beside: Option<&'a dyn Files>,
     /// Whether whole contents may be read.
     pub(crate) deep: bool,
+    /// How much compressed files may be unpacked to; `None` when they are told by their first bytes only.
+    pub(crate) unpack: Option<&'a Budget>,
 }
 
 impl Look<'_> {
+    /// For something inside. What is compressed there is unpacked only when all is read: a disk holds
+    /// kernels and initrds that nobody asked about.
+    pub(crate) fn inner<'b>(&'b self, path: &'b str, beside: Option<&'b dyn Files>) -> Look<'b> {
+        Look { path, beside, deep: self.deep, unpack: self.unpack.filter(|_| self.deep) }
+    }
+
     /// The last step of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
@@ -96,6 +105,7 @@ const RECOGNISERS: &[Recogniser] = &[
     fat::recognise,
     archive::recognise,
     initrd::recognise,
+    packed::recognise,
     partitions::mbr,
     ours::recognise,
     torrent::recognise,
@@ -104,12 +114,40 @@ const RECOGNISERS: &[Recogniser] = &[
 
 /// The first recogniser that knows the bytes; a node of kind `data` or `empty` when none does.
 pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Found> {
-    for recogniser in RECOGNISERS {
-        if let Some(found) = recogniser(source, look)? {
-            return Ok(found);
+    match first(RECOGNISERS.iter().map(|recogniser| recogniser(source, look)))? {
+        Some((mut found, unread)) => {
+            unreadable(&mut found.node, unread);
+            Ok(found)
+        }
+        None => Ok(unknown(source)?.into()),
+    }
+}
+
+/// The first that finds something, with the first fault of reading before it: bytes that are lost at the end,
+/// where some formats have a footer, keep nobody from seeing what is at the start.
+///
+/// # Errors
+/// The first fault, when nothing was found.
+pub(crate) fn first<T>(
+    tries: impl Iterator<Item = io::Result<Option<T>>>,
+) -> io::Result<Option<(T, Option<io::Error>)>> {
+    let mut unread = None;
+    for found in tries {
+        match found {
+            Ok(Some(found)) => return Ok(Some((found, unread))),
+            Ok(None) => {}
+            Err(error) => unread = unread.or(Some(error)),
         }
     }
-    Ok(unknown(source)?.into())
+    unread.map_or(Ok(None), Err)
+}
+
+/// Notes that some of it could not be read.
+pub(crate) fn unreadable(node: &mut Node, error: Option<io::Error>) {
+    if let Some(error) = error {
+        let what = format!("some of it cannot be read: {error}");
+        node.problem(Severity::Error, None, what, "copy it again, whole");
+    }
 }
 
 /// How much is looked at before bytes are called zeros.

@@ -116,6 +116,11 @@ impl Stream {
     pub fn whole(source: Source) -> Self {
         Self { source, position: 0, buffer: Vec::new(), start: 0, piece: PIECE }
     }
+
+    /// Where it stands, in bytes from the source's start.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 impl BufRead for Stream {

@@ -6,11 +6,14 @@ use crate::bytes::printable;
 use crate::check;
 use crate::files::Files;
 use crate::node::{Node, Severity};
+use crate::packed::Budget;
 use crate::recognise::{Found, Inner, Look, Part, recognise};
 use crate::source::Source;
 
 mod boot_files;
 mod boots;
+
+pub(crate) use boots::processor_of;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,13 +34,19 @@ pub struct Limits {
     pub nodes: usize,
     /// The most children of one node.
     pub children: usize,
+    /// The most bytes that all compressed files together are unpacked to; with [`Depth::Deep`] 256 times as
+    /// many.
+    pub unpacked: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 16, nodes: 2048, children: 256 }
+        Self { depth: 16, nodes: 2048, children: 256, unpacked: 256 << 20 }
     }
 }
+
+/// How many times as much is unpacked with [`Depth::Deep`].
+pub(crate) const DEEPER: u64 = 256;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,7 +71,9 @@ pub fn inspect(
     options: &Options,
 ) -> io::Result<Node> {
     let mut walk = Walk { left: options.limits.nodes, limits: options.limits };
-    let look = Look { path, beside, deep: options.depth == Depth::Deep };
+    let deep = options.depth == Depth::Deep;
+    let budget = Budget::new(options.limits.unpacked.saturating_mul(if deep { DEEPER } else { 1 }));
+    let look = Look { path, beside, deep, unpack: Some(&budget) };
     let found = recognise(source, &look)?;
     let mut node = walk.inside(found, &look, 0);
     check::whole(&mut node);
@@ -129,11 +140,11 @@ impl Walk {
             }
             let child = match part.node.kind {
                 "text" => told(part),
-                "picture" | "key" => named(part),
+                "picture" | "key" | "signature" => named(part),
                 // It covers the whole disk, as in a hybrid ISO: within is the same again.
                 "partition" if part.node.offset == Some(0) => named(part),
                 _ => {
-                    let inner = Look { path: &part.name, beside: None, deep: look.deep };
+                    let inner = look.inner(&part.name, None);
                     let seen = self.look_at(&part.source, &inner, depth + 1);
                     merged(part, seen)
                 }
@@ -162,7 +173,7 @@ impl Walk {
             }
             let mut child = match files.open(&path) {
                 Ok(Some(source)) => {
-                    let inner = Look { path: &path, beside: Some(files), deep: look.deep };
+                    let inner = look.inner(&path, Some(files));
                     self.look_at(&source, &inner, depth + 1)
                 }
                 Ok(None) => continue,

@@ -13,7 +13,7 @@
 use std::io;
 
 use crate::bytes::{Bytes, printable, read};
-use crate::node::{Node, Severity};
+use crate::node::{Node, Severity, size_text};
 use crate::recognise::{Found, Look};
 use crate::source::Source;
 
@@ -38,7 +38,7 @@ pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Foun
     let images = head.le32(44).unwrap_or(0);
     node.number("images", images).text("packed with", packed);
     if let Some(boot @ 1..) = head.le32(120) {
-        node.number("boot image", boot);
+        node.number("boot image", boot).needs("Windows' boot manager, or wimboot");
     }
     let (part, parts) = (head.le16(40).unwrap_or(1), head.le16(42).unwrap_or(1));
     if parts > 1 {
@@ -65,21 +65,39 @@ fn resource(head: &Bytes, at: usize) -> (u64, u64) {
     (head.le64(at + 8).unwrap_or(0), size)
 }
 
-/// Names and architectures out of the XML: `<IMAGE INDEX="1"><NAME>…</NAME>…<ARCH>9</ARCH>`.
+/// What the XML says of each image:
+///
+/// ```text
+/// <IMAGE INDEX="1"><FILECOUNT>9</FILECOUNT><TOTALBYTES>5</TOTALBYTES><WINDOWS><ARCH>9</ARCH>
+/// <VERSION><MAJOR>10</MAJOR><MINOR>0</MINOR><BUILD>22621</BUILD></VERSION></WINDOWS><NAME>…</NAME></IMAGE>
+/// ```
 fn tell(node: &mut Node, xml: &str) {
-    let inside = |text: &str, name: &str| {
-        let start = text.find(&format!("<{name}>"))? + name.len() + 2;
-        let rest = text.get(start..)?;
-        Some(printable(rest.get(..rest.find('<')?)?.as_bytes()))
+    let images = xml.split("<IMAGE ").skip(1).take(MAX_IMAGES).zip(1_u32..);
+    node.list("named", images.map(|(image, number)| format!("{number}: {}", told(image))).collect());
+}
+
+fn told(image: &str) -> String {
+    let inside = |name: &str| {
+        let start = image.find(&format!("<{name}>"))? + name.len() + 2;
+        let rest = image.get(start..)?;
+        Some(unescaped(rest.get(..rest.find('<')?)?))
     };
-    let images = xml.split("<IMAGE ").skip(1).take(MAX_IMAGES);
-    let name = |image: &str| {
-        let name = inside(image, "NAME").unwrap_or_else(|| "without a name".to_owned());
-        let architecture = inside(image, "ARCH").and_then(|arch| architecture(&arch));
-        architecture.map_or(name.clone(), |architecture| format!("{name} ({architecture})"))
-    };
-    let names: Vec<_> = images.map(name).collect();
-    node.text("named", names.join(", "));
+    let version = ["MAJOR", "MINOR", "BUILD"].map(&inside);
+    let version = version.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".");
+    let bytes = inside("TOTALBYTES").and_then(|bytes| bytes.parse().ok()).map(size_text);
+    let files = inside("FILECOUNT").map(|files| format!("{files} files"));
+    let architecture = inside("ARCH").and_then(|arch| architecture(&arch)).map(str::to_owned);
+    let more = [architecture, Some(version).filter(|version| !version.is_empty()), bytes, files];
+    let more = more.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let name = inside("NAME").unwrap_or_else(|| "without a name".to_owned());
+    if more.is_empty() { name } else { format!("{name} ({more})") }
+}
+
+/// A text of the XML with its five entities replaced.
+fn unescaped(text: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    let text = entities.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    printable(text.as_bytes())
 }
 
 /// `PROCESSOR_ARCHITECTURE_*`.

@@ -8,7 +8,7 @@ mod judges;
 use std::path::Path;
 
 use bootwright_inspect::{Depth, Severity, Value};
-use judges::{look, run, uki};
+use judges::{inside, look, run, uki};
 
 fn sign(directory: &Path) {
     let subject = ["-subj", "/CN=Test signer/O=Lab", "-days", "10", "-keyout", "key", "-out", "certificate"];
@@ -45,6 +45,73 @@ fn a_signature_names_its_signer_and_covers_the_file_until_it_is_changed() {
     assert_eq!(problems(directory, "longer.efi"), ["4 bytes behind the signatures are not covered by them"]);
     std::fs::write(directory.join("cut.efi"), &signed[..signed.len() - 8]).unwrap();
     assert!(problems(directory, "cut.efi")[0].contains("the file is cut off"));
+}
+
+/// An authority, a certificate by it, and the stub signed with that, both certificates in the file.
+fn sign_with_chain(directory: &Path) {
+    let authority = ["-subj", "/CN=Root of the lab", "-days", "3650", "-keyout", "ca.key", "-out", "ca.crt"];
+    run(directory, "openssl", &[&["req", "-x509", "-newkey", "rsa:2048", "-nodes"], &authority[..]].concat());
+    let request = ["-subj", "/CN=Signer of boot loaders", "-keyout", "leaf.key", "-out", "leaf.csr"];
+    run(directory, "openssl", &[&["req", "-newkey", "rsa:3072", "-nodes"], &request[..]].concat());
+    let issue = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "leaf.crt"];
+    run(directory, "openssl", &[&["x509", "-req", "-in", "leaf.csr"], &issue[..]].concat());
+    let key = ["--key", "leaf.key", "--cert", "leaf.crt", "--addcert", "ca.crt", "--output", "chain.efi"];
+    run(directory, "sbsign", &[&key[..], &[uki::STUB]].concat());
+}
+
+#[test]
+fn a_signature_tells_its_chain_as_openssl_and_sbverify_do() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    sign_with_chain(directory);
+    let node = look(directory, "chain.efi", Depth::Deep);
+    let signature = node.children.iter().find(|child| child.kind == "signature").unwrap();
+    assert_eq!(signature.name.as_deref(), Some("signature1"));
+    assert_eq!(signature.facts.text("signer"), Some("CN=Signer of boot loaders"));
+    let chain = ["CN=Signer of boot loaders", "CN=Root of the lab"].map(str::to_owned);
+    assert_eq!(signature.facts.get("chain"), Some(&Value::List(chain.to_vec())));
+    assert_eq!(signature.facts.text("key"), Some("RSA, 3072 bits"));
+    assert_eq!(signature.facts.text("digest"), Some("SHA-256"));
+    assert_eq!(signature.facts.get("digest matches"), Some(&Value::Flag(true)));
+    let listed = run(directory, "sbverify", &["--list", "chain.efi"]);
+    assert!(listed.contains("subject: /CN=Signer of boot loaders"), "{listed}");
+    assert!(listed.contains("issuer:  /CN=Root of the lab"), "{listed}");
+    // The days of the certificate, as openssl says them.
+    for (fact, option) in [("valid from", "-startdate"), ("valid until", "-enddate")] {
+        let said =
+            run(directory, "openssl", &["x509", "-in", "leaf.crt", "-noout", option, "-dateopt", "iso_8601"]);
+        let told = signature.facts.get(fact).unwrap().to_string();
+        assert!(said.contains(&told), "{fact}: {told}, openssl says {said}");
+    }
+    // What comes out by its address is the PKCS#7 itself.
+    std::fs::write(directory.join("pkcs7"), inside(directory, "chain.efi", "signature1")).unwrap();
+    let printed =
+        run(directory, "openssl", &["pkcs7", "-inform", "DER", "-in", "pkcs7", "-print_certs", "-noout"]);
+    assert!(printed.contains("Signer of boot loaders") && printed.contains("Root of the lab"), "{printed}");
+    let mut changed = std::fs::read(directory.join("chain.efi")).unwrap();
+    changed[5000] ^= 1;
+    std::fs::write(directory.join("changed.efi"), changed).unwrap();
+    let node = look(directory, "changed.efi", Depth::Deep);
+    let signature = node.children.iter().find(|child| child.kind == "signature").unwrap();
+    assert_eq!(signature.facts.get("digest matches"), Some(&Value::Flag(false)));
+}
+
+#[test]
+fn a_program_at_the_path_of_another_processor_is_an_error_and_no_way_to_boot() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    judges::blank(directory, "esp", 8);
+    run(directory, "mkfs.fat", &["esp"]);
+    run(directory, "mmd", &["-i", "esp", "::EFI", "::EFI/BOOT"]);
+    run(directory, "mcopy", &["-i", "esp", uki::STUB, "::EFI/BOOT/BOOTAA64.EFI"]);
+    let node = look(directory, "esp", Depth::Headers);
+    assert_eq!(node.boots, [], "{:?}", node.boots);
+    let problem = &node.children[0].problems[0];
+    assert_eq!(problem.severity, Severity::Error);
+    assert_eq!(problem.what, "it is for x86_64, and firmware of aarch64 looks here: it refuses it");
+    run(directory, "mcopy", &["-i", "esp", uki::STUB, "::EFI/BOOT/BOOTX64.EFI"]);
+    let node = look(directory, "esp", Depth::Headers);
+    assert_eq!(node.boots[0].starts, "\\EFI\\BOOT\\BOOTX64.EFI");
 }
 
 #[test]

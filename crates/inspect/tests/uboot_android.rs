@@ -145,15 +145,23 @@ fn a_wim_names_its_images() {
     let directory = temporary.path();
     std::fs::create_dir(directory.join("tree")).unwrap();
     std::fs::write(directory.join("tree/file"), "content").unwrap();
-    run(
-        directory,
-        "wimlib-imagex",
-        &["capture", "tree", "boot.wim", "Windows PE", "--boot", "--compress=LZX"],
-    );
+    let capture = ["capture", "tree", "boot.wim", "Windows PE & more", "--boot", "--compress=LZX"];
+    run(directory, "wimlib-imagex", &capture);
+    run(directory, "wimlib-imagex", &["append", "tree", "boot.wim", "second"]);
     let node = look(directory, "boot.wim", Depth::Headers);
-    assert_eq!((node.kind, node.facts.text("named")), ("wim", Some("Windows PE")));
-    assert_eq!(
-        (node.facts.text("packed with"), node.facts.get("boot image")),
-        (Some("LZX"), Some(&Value::Number(1)))
+    let named = ["1: Windows PE & more (7 bytes, 1 files)", "2: second (7 bytes, 1 files)"];
+    assert_eq!(node.facts.get("named"), Some(&Value::List(named.map(str::to_owned).to_vec())));
+    let info = run(directory, "wimlib-imagex", &["info", "boot.wim"]);
+    assert!(
+        info.contains("Image Count:    2") && info.contains("Name:                   Windows PE & more"),
+        "{info}"
     );
+    assert_eq!(
+        (node.facts.text("packed with"), node.facts.get("boot image"), node.facts.get("images")),
+        (Some("LZX"), Some(&Value::Number(1)), Some(&Value::Number(2)))
+    );
+    let whole = std::fs::read(directory.join("boot.wim")).unwrap();
+    std::fs::write(directory.join("cut.wim"), &whole[..whole.len() - 100]).unwrap();
+    let problem = look(directory, "cut.wim", Depth::Headers).problems.remove(0);
+    assert!(problem.severity == Severity::Error && problem.what.contains("cut off"), "{problem:?}");
 }

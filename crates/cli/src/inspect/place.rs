@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bootwright_formats::FileBytes;
-use bootwright_inspect::{AddressError, Cache, Files, HostDirectory, Source, open};
+use bootwright_inspect::{AddressError, Cache, Faults, Files, HostDirectory, Source, open};
 
 use crate::failure::{Failure, Kind};
 
@@ -19,6 +19,8 @@ pub struct Place {
     pub source: Source,
     /// Its name, or its path in what it lies in.
     pub path: String,
+    /// What was passed over on the way.
+    pub faults: Vec<String>,
     file: PathBuf,
     outside: HostDirectory,
     inside: Option<Arc<dyn Files>>,
@@ -27,6 +29,11 @@ pub struct Place {
 impl Place {
     /// Opens the file and follows the address.
     pub fn open(argument: &str) -> Result<Self, Failure> {
+        Self::open_with(argument, Faults::Refused)
+    }
+
+    /// The same, passing over what is broken on the way if asked to.
+    pub fn open_with(argument: &str, faults: Faults) -> Result<Self, Failure> {
         let (mut file, address) = split(argument);
         // The directory of an image stands for its manifest.
         if address.is_empty() && file.join(MANIFEST).is_file() {
@@ -43,17 +50,17 @@ impl Place {
         let outside = HostDirectory::of(&file);
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if address.is_empty() {
-            return Ok(Self { source, path: name, file, outside, inside: None });
+            return Ok(Self { source, path: name, faults: Vec::new(), file, outside, inside: None });
         }
-        let opened = open(&source, &file.display().to_string(), &address).map_err(misled)?;
+        let opened = open(&source, &file.display().to_string(), &address, faults).map_err(misled)?;
         let (inside, path) = opened.beside.map_or((None, String::new()), |(files, path)| (Some(files), path));
         let path = if path.is_empty() { address } else { path };
-        Ok(Self { source: opened.source, path, file, outside, inside })
+        Ok(Self { source: opened.source, path, faults: opened.faults, file, outside, inside })
     }
 
     /// Something inside of it.
     pub fn part(&self, address: &str) -> Result<Source, Failure> {
-        let opened = open(&self.source, &self.path, address);
+        let opened = open(&self.source, &self.path, address, Faults::Refused);
         opened
             .map(|opened| opened.source)
             .map_err(|error| Failure::new(Kind::Bad, miette::Report::from_err(error)))
@@ -61,7 +68,7 @@ impl Place {
 
     /// Something inside of it, when it is there.
     pub fn inside(&self, address: &str) -> Result<Option<Source>, Failure> {
-        match open(&self.source, &self.path, address) {
+        match open(&self.source, &self.path, address, Faults::Refused) {
             Ok(opened) => Ok(Some(opened.source)),
             Err(AddressError::NotThere { .. }) => Ok(None),
             Err(error) => Err(Failure::new(Kind::Bad, miette::Report::from_err(error))),
@@ -99,6 +106,7 @@ fn cannot_read(file: &Path, error: &io::Error) -> Failure {
 fn misled(error: AddressError) -> Failure {
     let kind = match &error {
         AddressError::Read { .. } => Kind::Environment,
+        AddressError::Broken { .. } => Kind::Bad,
         AddressError::NotThere { .. } | AddressError::NoInside { .. } => Kind::Usage,
         AddressError::Directory { .. } | AddressError::TooLong => Kind::Usage,
     };

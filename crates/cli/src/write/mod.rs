@@ -86,7 +86,7 @@ impl Write {
             |error| Failure::message(Kind::Environment, format!("{}: {error}", device.path.display()));
         let bytes = std::fs::File::open(&device.path).and_then(FileBytes::new).map_err(unreadable)?;
         eprintln!("{}: {}", device.path.display(), device.describe());
-        let lines = contents::describe(&bytes);
+        let lines = contents::describe(bytes);
         for line in &lines {
             eprintln!("  {line}");
         }

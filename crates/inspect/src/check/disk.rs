@@ -3,6 +3,7 @@
 use crate::initrd::DRIVERS;
 use crate::kernel::BUILT_IN;
 use crate::node::{Firmware, Node, Severity, Value};
+use crate::walk::processor_of;
 
 /// What a partition table calls the EFI system partition.
 pub(crate) const ESP: &str = "EFI system partition";
@@ -19,10 +20,23 @@ pub(super) fn partitions(node: &mut Node) {
     }
 }
 
-/// Whether the default path is there, be it broken.
+/// Whether a default path is there, be it broken.
 fn has_default(esp: &Node) -> bool {
-    let names = esp.children.iter().filter_map(|child| child.name.as_ref());
-    names.map(|name| name.to_ascii_lowercase()).any(|name| name.starts_with("efi/boot/boot"))
+    esp.children.iter().filter_map(|child| child.name.as_deref()).any(|name| processor_of(name).is_some())
+}
+
+/// Whether what lies at a default path is for the processor whose firmware looks there.
+pub(super) fn default_paths(node: &mut Node) {
+    for child in &mut node.children {
+        let wanted = child.name.as_deref().and_then(processor_of);
+        let (Some(wanted), Some(own)) = (wanted, child.facts.text("architecture").map(str::to_owned)) else {
+            continue;
+        };
+        if own != wanted {
+            let what = format!("it is for {own}, and firmware of {wanted} looks here: it refuses it");
+            child.problem(Severity::Error, None, what, format!("put the program for {wanted} here"));
+        }
+    }
 }
 
 /// Follows `root=` of each command line to a file system of the same tree, and looks whether the initrd beside

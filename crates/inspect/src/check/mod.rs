@@ -12,6 +12,10 @@ pub(crate) fn node(node: &mut Node) {
     match node.kind {
         "uki" => pair::uki(node),
         "gpt" | "mbr" => disk::partitions(node),
+        "fat" | "iso" | "ext2" | "ext3" | "ext4" | "erofs" | "squashfs" => {
+            disk::default_paths(node);
+            pair::files(node);
+        }
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Kernel, initrd and stub of one UKI.
+//! Kernel, initrd and stub of one UKI; kernel and initrd that lie beside each other.
 
 use crate::initrd::{COMPRESSION, MODULES_FOR};
 use crate::kernel::{CONFIGURATION, UNPACKS, too_old_for};
@@ -19,6 +19,45 @@ pub(super) fn uki(node: &mut Node) {
     for (severity, what, remedy) in faults {
         node.problem(severity, None, what, remedy);
     }
+}
+
+/// Kernels and initrds of one directory that belong together by their names: `vmlinuz-6.1` and
+/// `initrd.img-6.1`.
+pub(super) fn files(node: &mut Node) {
+    let mut faults = Vec::new();
+    for (index, initrd) in node.children.iter().enumerate().filter(|(_, child)| child.kind == "initrd") {
+        let name = initrd.name.as_deref().and_then(|path| belongs(path, &INITRDS));
+        let kernels = node.children.iter().filter(|child| KERNEL_KINDS.contains(&child.kind));
+        let kernel = kernels
+            .filter(|_| name.is_some())
+            .find(|kernel| kernel.name.as_deref().and_then(|path| belongs(path, &KERNELS)) == name);
+        let Some(kernel) = kernel else { continue };
+        let mut found = Vec::new();
+        compression(kernel, initrd, &mut found);
+        modules(kernel, initrd, &mut found);
+        programs(kernel, initrd, &mut found);
+        faults.extend(found.into_iter().map(|fault| (index, fault)));
+    }
+    for (index, (severity, what, remedy)) in faults {
+        if let Some(initrd) = node.children.get_mut(index) {
+            initrd.problem(severity, None, what, remedy);
+        }
+    }
+}
+
+const KERNEL_KINDS: [&str; 3] = ["bzimage", "image", "zboot"];
+const KERNELS: [&str; 3] = ["vmlinuz", "bzimage", "linux"];
+const INITRDS: [&str; 3] = ["initrd.img", "initrd", "initramfs"];
+
+/// Endings that say how an initrd is packed.
+const ENDINGS: [&str; 5] = [".img", ".gz", ".xz", ".zst", ".lz4"];
+
+/// The directory, and what distinguishes the file from others of its sort; `None` for another sort.
+fn belongs<'a>(path: &'a str, sorts: &[&str]) -> Option<(&'a str, &'a str)> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let rest = sorts.iter().find_map(|sort| name.strip_prefix(sort))?;
+    let rest = ENDINGS.iter().find_map(|ending| rest.strip_suffix(ending)).unwrap_or(rest);
+    Some((directory, rest))
 }
 
 type Fault = (Severity, String, String);
@@ -91,5 +130,26 @@ fn programs(kernel: &Node, initrd: &Node, faults: &mut Vec<Fault>) {
     if !programs.is_empty() && !programs.iter().any(runs) {
         let what = format!("the initrd's programs are for {}, the kernel for {own}", programs.join(", "));
         faults.push((Severity::Error, what, "build the initrd for this machine".to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_and_initrd_belong_together_by_directory_and_version() {
+        let pairs = [
+            ("boot/vmlinuz-6.1.0-13-amd64", "boot/initrd.img-6.1.0-13-amd64"),
+            ("boot/vmlinuz-6.12", "boot/initramfs-6.12.img"),
+            ("live/vmlinuz", "live/initrd.img"),
+            ("install.amd/vmlinuz", "install.amd/initrd.gz"),
+        ];
+        for (kernel, initrd) in pairs {
+            assert!(belongs(kernel, &KERNELS).is_some());
+            assert_eq!(belongs(kernel, &KERNELS), belongs(initrd, &INITRDS));
+        }
+        assert_ne!(belongs("a/vmlinuz", &KERNELS), belongs("b/initrd.img", &INITRDS));
+        assert_eq!(belongs("boot/config-6.1", &KERNELS), None);
     }
 }

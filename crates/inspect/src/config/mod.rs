@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn look(path: &str) -> Look<'_> {
-        Look { path, beside: None, deep: false }
+        Look { path, beside: None, deep: false, unpack: None }
     }
 
     fn told(path: &str, text: &str) -> (&'static str, Vec<String>, Vec<String>) {

@@ -63,6 +63,7 @@ impl Files for ErofsFiles {
             entries.push(files::Entry {
                 name: printable(&entry.name),
                 directory: inode.kind == Kind::Directory,
+                link: inode.kind == Kind::Symlink,
                 size: inode.size,
             });
         }

@@ -68,6 +68,7 @@ impl Files for FatFiles {
         let entry = |entry: fat::Entry| files::Entry {
             name: printable(entry.name.as_bytes()),
             directory: entry.is_directory,
+            link: false,
             size: entry.size.into(),
         };
         Ok(Some(self.0.entries(&directory).map_err(failed)?.into_iter().map(entry).collect()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bootwright_formats::iso9660::{BootEntry, Entry, Iso, IsoError, Kind, Platform};
 
+use super::resolve::Tree;
 use crate::bytes::{printable, read};
 use crate::files::{self, Files};
 use crate::node::{Firmware, Node, Severity};
@@ -14,9 +15,6 @@ use crate::source::Source;
 
 /// Where the identifier of the first volume descriptor stands.
 const IDENTIFIER: u64 = 32769;
-
-/// The most symbolic links that are followed on the way to a file, as in Linux.
-const MAX_LINKS: usize = 40;
 
 pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<Found>> {
     if !read(source, IDENTIFIER, 5)?.has(0, b"CD001") {
@@ -125,43 +123,28 @@ fn failed(error: IsoError) -> io::Error {
     }
 }
 
-impl IsoFiles {
-    /// The entry, with symbolic links followed within the image.
-    fn find(&self, path: &str) -> io::Result<Option<Entry>> {
-        let mut steps: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let (mut at, mut links): (Vec<Entry>, usize) = (Vec::new(), 0);
-        while let Some(step) = steps.pop() {
-            match step.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    at.pop();
-                    continue;
-                }
-                _ => {}
-            }
-            let directory = at.last().unwrap_or(self.0.root_entry());
-            if directory.kind != Kind::Directory {
-                return Ok(None);
-            }
-            let entries = self.0.entries(directory).map_err(failed)?;
-            let exact = entries.iter().position(|entry| entry.name == step);
-            let found =
-                exact.or_else(|| entries.iter().position(|entry| entry.name.eq_ignore_ascii_case(&step)));
-            let Some(entry) = found.and_then(|index| entries.into_iter().nth(index)) else { return Ok(None) };
-            if let Kind::Symlink(target) = &entry.kind {
-                links += 1;
-                if links > MAX_LINKS {
-                    return Ok(None);
-                }
-                if target.starts_with('/') {
-                    at.clear();
-                }
-                steps.extend(target.split('/').rev().map(str::to_owned));
-                continue;
-            }
-            at.push(entry);
+impl Tree for IsoFiles {
+    type Entry = Entry;
+
+    fn root(&self) -> io::Result<Entry> {
+        Ok(self.0.root_entry().clone())
+    }
+
+    fn child(&self, directory: &Entry, name: &str) -> io::Result<Option<Entry>> {
+        if directory.kind != Kind::Directory {
+            return Ok(None);
         }
-        Ok(Some(at.pop().unwrap_or_else(|| self.0.root_entry().clone())))
+        let entries = self.0.entries(directory).map_err(failed)?;
+        let exact = entries.iter().position(|entry| entry.name == name);
+        let found = exact.or_else(|| entries.iter().position(|entry| entry.name.eq_ignore_ascii_case(name)));
+        Ok(found.and_then(|index| entries.into_iter().nth(index)))
+    }
+
+    fn target(&self, entry: &Entry) -> io::Result<Option<String>> {
+        Ok(match &entry.kind {
+            Kind::Symlink(target) => Some(target.clone()),
+            _ => None,
+        })
     }
 }
 
@@ -173,6 +156,7 @@ impl Files for IsoFiles {
         let entry = |entry: Entry| files::Entry {
             name: printable(entry.name.as_bytes()),
             directory: entry.kind == Kind::Directory,
+            link: matches!(entry.kind, Kind::Symlink(_)),
             size: entry.size(),
         };
         Ok(Some(self.0.entries(&directory).map_err(failed)?.into_iter().map(entry).collect()))

@@ -41,7 +41,7 @@ impl Files for InitrdFiles {
             let is_directory = deeper || entry.metadata().kind() == Some(Kind::Directory);
             if found.len() < MAX_NAMES {
                 let size = u64::from(entry.size());
-                let new = Entry { name: name.to_owned(), directory: is_directory, size };
+                let new = Entry { name: name.to_owned(), directory: is_directory, link: false, size };
                 found.entry(name.to_owned()).or_insert(new).directory |= is_directory;
             }
         }

@@ -7,9 +7,10 @@ use bootwright_formats::ReadAt as _;
 use bootwright_formats::compression::Compression;
 use bootwright_formats::cpio;
 
-use super::{COMPRESSION, Peek, peek};
+use super::COMPRESSION;
 use crate::bytes::{printable, read};
 use crate::node::{Node, Severity};
+use crate::packed::{Peek, peek};
 use crate::source::{Source, Stream};
 
 /// The most members of uncompressed segments whose heads are read: microcode has fewer than ten; an initrd

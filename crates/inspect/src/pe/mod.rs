@@ -33,16 +33,19 @@ pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<F
         node.text("architecture", architecture.unwrap_or("unknown"));
     }
     faults::look(&mut node, &image);
-    signature::look(&mut node, source, &head, &image, look)?;
-    let mut inner = Inner::Nothing;
-    if image.section(".linux").is_some() {
-        inner = Inner::Parts(uki::look(&mut node, source, &image, architecture)?);
+    let signatures = signature::look(&mut node, source, &head, &image, look)?;
+    let mut parts = if image.section(".linux").is_some() {
+        uki::look(&mut node, source, &image, architecture)?
     } else if kernel.is_none() {
-        inner = Inner::Parts(sections(&mut node, source, &image)?);
-    }
+        sections(&mut node, source, &image)?
+    } else {
+        Vec::new()
+    };
+    parts.extend(signatures);
     if image.subsystem == Image::EFI_APPLICATION {
         node.boots(Firmware::Uefi, architecture, "the file itself");
     }
+    let inner = if parts.is_empty() { Inner::Nothing } else { Inner::Parts(parts) };
     Ok(Some(Found { node, inner }))
 }
 

@@ -1,17 +1,10 @@
-//! ext2, ext3, ext4.
-//!
-//! Specification: Linux, `Documentation/filesystems/ext4/super.rst`. At byte 1024, little-endian:
-//!
-//! ```text
-//! 0x04 s_blocks_count_lo   0x0c s_free_blocks_count_lo   0x18 s_log_block_size   0x38 s_magic 0xef53
-//! 0x3a s_state   0x5c s_feature_compat   0x60 s_feature_incompat   0x64 s_feature_ro_compat
-//! 0x68 s_uuid[16]   0x78 s_volume_name[16]   0x88 s_last_mounted[64]   0x150 s_blocks_count_hi
-//! 0x3fc s_checksum
-//! ```
+//! ext2, ext3, ext4: the superblock, read by [`bootwright_formats::ext4`].
 
 use std::io;
 
-use crate::bytes::{flags, read};
+use bootwright_formats::ext4::Superblock;
+
+use crate::bytes::{flags, printable, read, uuid};
 use crate::node::{Node, Severity};
 use crate::source::Source;
 
@@ -73,16 +66,10 @@ const METADATA_CSUM: u32 = 0x400;
 const EXT3_INCOMPAT: u32 = 0x2 | 0x4 | 0x10;
 const EXT3_RO_COMPAT: u32 = 0x1 | 0x2 | 0x4;
 
-/// The largest `s_log_block_size` (64 KiB) that Linux knows.
-const MAX_LOG_BLOCK: u32 = 6;
-
 pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     let block = read(source, 1024, 1024)?;
-    let fields = (block.le32(0x18), block.le32(0x5c), block.le32(0x60), block.le32(0x64));
-    let (Some(log), Some(compat), Some(incompat), Some(ro_compat)) = fields else { return Ok(None) };
-    if !block.has(0x38, &[0x53, 0xef]) || log > MAX_LOG_BLOCK {
-        return Ok(None);
-    }
+    let Some(superblock) = Superblock::parse(&block.0) else { return Ok(None) };
+    let Superblock { compat, incompat, ro_compat, .. } = superblock;
     let kind = if incompat & !EXT3_INCOMPAT != 0 || ro_compat & !EXT3_RO_COMPAT != 0 {
         "ext4"
     } else if compat & 0x4 != 0 {
@@ -91,12 +78,10 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
         "ext2"
     };
     let mut node = Node::new(kind, format!("{kind} file system"), source.size());
-    node.text("label", block.text(0x78, 16)).text("uuid", block.uuid(0x68));
-    let high = if incompat & 0x80 != 0 { block.le32(0x150).unwrap_or(0) } else { 0 };
-    let blocks = u64::from(high) << 32 | u64::from(block.le32(0x4).unwrap_or(0));
-    let block_size = 1024_u64 << log;
-    super::filled(&mut node, blocks.saturating_mul(block_size), source);
-    node.bytes("block size", block_size).text("last mounted on", block.text(0x88, 64));
+    node.text("label", printable(&superblock.label)).text("uuid", uuid(superblock.uuid));
+    super::filled(&mut node, superblock.blocks.saturating_mul(superblock.block_size), source);
+    node.bytes("block size", superblock.block_size);
+    node.text("last mounted on", printable(&superblock.last_mounted));
     let mut words = flags(compat, COMPAT);
     words.extend(flags(incompat, INCOMPAT));
     words.extend(flags(ro_compat, RO_COMPAT));
@@ -105,9 +90,9 @@ pub(super) fn recognise(source: &Source) -> io::Result<Option<Node>> {
     if ro_compat & METADATA_CSUM != 0 {
         // Linux does not invert it at the end, as the crate does.
         let found = !crc32c::crc32c(block.slice(0, 0x3fc).unwrap_or_default());
-        super::summed(&mut node, 1024 + 0x3fc, (block.le32(0x3fc), found), "run e2fsck on it");
+        super::summed(&mut node, 1024 + 0x3fc, (Some(superblock.checksum), found), "run e2fsck on it");
     }
-    state(&mut node, block.le16(0x3a).unwrap_or(0), incompat);
+    state(&mut node, superblock.state, incompat);
     Ok(Some(node))
 }
 

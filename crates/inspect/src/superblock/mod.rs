@@ -1,8 +1,8 @@
 //! What lies on a block device, by its superblock: file systems, encryption, integrity, swap, members of
 //! volumes. One file each; none of them reads more than some blocks.
 //!
-//! Told: label, UUID, size, features, what a kernel needs to use it. Not read: what is in them, but for EROFS
-//! (FAT and ISO 9660 have readers elsewhere).
+//! Told: label, UUID, size, features, what a kernel needs to use it. What is in them, where it is read, is
+//! [`filesystem`]'s.
 
 mod btrfs;
 mod erofs;
@@ -21,7 +21,7 @@ use std::io;
 
 use crate::filesystem;
 use crate::node::{Node, Severity};
-use crate::recognise::{Found, Look};
+use crate::recognise::{Found, Look, first, unreadable};
 use crate::source::Source;
 
 type Superblock = fn(&Source) -> io::Result<Option<Node>>;
@@ -43,15 +43,14 @@ const SUPERBLOCKS: &[Superblock] = &[
 ];
 
 pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Found>> {
-    for superblock in SUPERBLOCKS {
-        if let Some(node) = superblock(source)? {
-            return Ok(Some(match node.kind {
-                "erofs" => filesystem::erofs::within(node, source),
-                _ => node.into(),
-            }));
-        }
-    }
-    Ok(None)
+    let found = first(SUPERBLOCKS.iter().map(|superblock| superblock(source)))?;
+    let Some((mut node, unread)) = found else { return Ok(None) };
+    unreadable(&mut node, unread);
+    Ok(Some(match node.kind {
+        "erofs" => filesystem::erofs::within(node, source),
+        "ext2" | "ext3" | "ext4" => filesystem::ext4::within(node, source),
+        _ => node.into(),
+    }))
 }
 
 /// Notes a fault when a checksum is not the one that was found.

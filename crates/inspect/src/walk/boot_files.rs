@@ -85,8 +85,10 @@ fn take(
     more: &mut usize,
 ) -> io::Result<()> {
     let Some((path, entries)) = directories.get(directory)? else { return Ok(()) };
-    let wanted =
-        |entry: &&Entry| !entry.directory && patterns.iter().any(|pattern| matches(pattern, &entry.name));
+    // A link leads to a file that has a name of its own.
+    let wanted = |entry: &&Entry| {
+        !entry.directory && !entry.link && patterns.iter().any(|pattern| matches(pattern, &entry.name))
+    };
     for entry in entries.iter().filter(wanted) {
         if found.len() >= MAX_FILES {
             *more += 1;
@@ -139,6 +141,8 @@ impl Directories<'_> {
 }
 
 fn spelled_as(entries: &[Entry], name: &str) -> Option<String> {
-    let found = entries.iter().find(|entry| entry.directory && entry.name.eq_ignore_ascii_case(name))?;
+    let found = entries
+        .iter()
+        .find(|entry| (entry.directory || entry.link) && entry.name.eq_ignore_ascii_case(name))?;
     Some(found.name.clone())
 }

@@ -2,8 +2,21 @@
 
 use crate::node::{Boot, Firmware, Node};
 
-/// The default path of removable media: UEFI 2.10, 3.5.1.1.
-const DEFAULT: &str = "efi/boot/boot";
+/// The default paths of removable media, and the processors whose firmware starts them: UEFI 2.10, 3.5.1.1.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("efi/boot/bootx64.efi", "x86_64"),
+    ("efi/boot/bootia32.efi", "i386"),
+    ("efi/boot/bootaa64.efi", "aarch64"),
+    ("efi/boot/bootarm.efi", "arm"),
+    ("efi/boot/bootriscv64.efi", "riscv64"),
+    ("efi/boot/bootloongarch64.efi", "loongarch64"),
+];
+
+/// For which processor a file is, when its path is a default path.
+pub(crate) fn processor_of(path: &str) -> Option<&'static str> {
+    let known = DEFAULTS.iter().find(|(default, _)| path.eq_ignore_ascii_case(default));
+    known.map(|(_, architecture)| *architecture)
+}
 
 /// Adds the ways of what is inside.
 pub(super) fn gather(node: &mut Node) {
@@ -14,10 +27,13 @@ pub(super) fn gather(node: &mut Node) {
             found.extend(child.boots.iter().cloned());
             continue;
         };
-        let lower = name.to_ascii_lowercase();
-        let default = lower.starts_with(DEFAULT) && lower.ends_with(".efi");
+        let default = processor_of(name);
         for boot in &child.boots {
-            if default && boot.firmware == Firmware::Uefi {
+            if default.is_some() && boot.firmware == Firmware::Uefi {
+                // Firmware of this processor does not look at the path, that of another does not start it.
+                if default != boot.architecture.as_deref() {
+                    continue;
+                }
                 let path = format!("\\{}", name.replace('/', "\\"));
                 // Firmware reads no ISO 9660: the same path is in the boot image, or is there to be copied.
                 let starts = if node.kind == "iso" { format!("{path}, once copied to FAT") } else { path };

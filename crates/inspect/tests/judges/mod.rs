@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bootwright_formats::{FileBytes, ReadAt as _};
-use bootwright_inspect::{Cache, Depth, HostDirectory, Node, Options, Source, inspect};
+use bootwright_inspect::{Cache, Depth, Faults, HostDirectory, Node, Options, Source, inspect};
 
 /// Runs a program (a package of xtask/src/packages.rs) in `directory` and gives what it said.
 pub fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
@@ -49,7 +49,8 @@ pub fn blkid(directory: &Path, name: &str, key: &str) -> String {
 /// The bytes that an address leads to.
 pub fn inside(directory: &Path, name: &str, address: &str) -> Vec<u8> {
     let source: Source = Arc::new(FileBytes::new(File::open(directory.join(name)).unwrap()).unwrap());
-    let opened = bootwright_inspect::open(&source, name, address).unwrap_or_else(|error| panic!("{error}"));
+    let opened = bootwright_inspect::open(&source, name, address, Faults::Refused)
+        .unwrap_or_else(|error| panic!("{error}"));
     let mut bytes = vec![0; opened.source.size() as usize];
     opened.source.read_exact_at(0, &mut bytes).unwrap();
     bytes

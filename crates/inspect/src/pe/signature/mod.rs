@@ -10,20 +10,18 @@
 //! The digest in the signature is compared with the file's (with `deep`); whether the signature itself is
 //! right and the chain is trusted is for firmware with its keys to judge.
 
+mod pkcs7;
+
 use std::io;
 
 use bootwright_formats::pe::{CertificateTable, Image};
-use cms::cert::CertificateChoices;
-use cms::content_info::ContentInfo;
-use cms::signed_data::{SignedData, SignerIdentifier};
-use der::asn1::{AnyRef, OctetStringRef};
-use der::{Decode as _, Reader as _, SliceReader};
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::{Bytes, printable, read};
+use crate::bytes::{Bytes, read};
 use crate::node::{Node, Severity};
-use crate::recognise::Look;
+use crate::recognise::{Look, Part};
 use crate::source::{Source, each_piece};
+use pkcs7::Signature;
 
 /// The largest certificate table that is read: real ones have some 10 KiB.
 const MAX_TABLE: u32 = 1 << 20;
@@ -33,45 +31,40 @@ const MAX_SIGNATURES: usize = 16;
 
 const SIGN_AGAIN: &str = "sign it again, with what is in it now";
 
-/// What one signature says.
-struct Signature {
-    signers: Vec<String>,
-    issuers: Vec<String>,
-    digest: Vec<u8>,
-}
-
+/// Tells who signed, and gives each signature as a part, `signature1` and so on: its PKCS#7.
 pub(super) fn look(
     node: &mut Node,
     source: &Source,
     head: &Bytes,
     image: &Image,
     look: &Look<'_>,
-) -> io::Result<()> {
+) -> io::Result<Vec<Part>> {
     let Some(table) = image.certificates else {
         node.flag("signed", false);
-        return Ok(());
+        return Ok(Vec::new());
     };
     let (start, end) = (u64::from(table.offset), u64::from(table.offset) + u64::from(table.size));
     if end > source.size() || table.size > MAX_TABLE {
         let what =
             format!("its signatures should be at {start} to {end}, which cannot be: the file is cut off");
         node.problem(Severity::Error, start, what, SIGN_AGAIN);
-        return Ok(());
+        return Ok(Vec::new());
     }
     if end < source.size() {
         let what = format!("{} bytes behind the signatures are not covered by them", source.size() - end);
         node.problem(Severity::Error, end, what, SIGN_AGAIN);
     }
     uncovered(node, image, start);
-    let mut signers = Vec::new();
+    let digest = if look.deep { digest(source, head, image, table)? } else { None };
+    let (mut signers, mut parts) = (Vec::new(), Vec::new());
     for (offset, bytes) in entries(&read(source, start, table.size as usize)?) {
-        match parse(bytes) {
+        match pkcs7::parse(bytes) {
             Ok(signature) => {
                 old_authority(node, &signature);
-                if look.deep {
-                    compare(node, source, (head, image, table), &signature)?;
-                }
-                signers.extend(signature.signers);
+                signers.push(signature.signer.clone());
+                let told = tell(node, &signature, digest, (table, bytes.len() as u64));
+                let name = format!("signature{}", parts.len() + 1);
+                parts.push(Part::window(source, name, start + offset + ENTRY_HEAD, told));
             }
             Err(error) => {
                 let what = format!("a signature cannot be read: {error}");
@@ -80,7 +73,33 @@ pub(super) fn look(
         }
     }
     node.flag("signed", true).list("signed by", signers);
-    Ok(())
+    Ok(parts)
+}
+
+/// One signature as a node of its own.
+fn tell(
+    file: &mut Node,
+    signature: &Signature,
+    digest: Option<[u8; 32]>,
+    (table, size): (CertificateTable, u64),
+) -> Node {
+    let mut node = Node::new("signature", format!("Authenticode signature by {}", signature.signer), size);
+    node.text("signer", &signature.signer).text("issuer", &signature.issuer);
+    if let Some(certificate) = &signature.certificate {
+        node.time("valid from", certificate.valid.0).time("valid until", certificate.valid.1);
+        node.text("key", &certificate.key);
+    }
+    node.text("algorithm", &signature.algorithm).text("digest", &signature.digest_algorithm);
+    node.list("chain", signature.chain.clone());
+    if let Some(digest) = digest.filter(|digest| digest.len() == signature.digest.len()) {
+        let matches = signature.digest == digest;
+        node.flag("digest matches", matches);
+        if !matches {
+            let what = "the file was changed after it was signed: its digest is not the signed one";
+            file.problem(Severity::Error, u64::from(table.offset), what, SIGN_AGAIN);
+        }
+    }
+    node
 }
 
 /// Sections must lie before the signatures, else what is signed is not what is loaded.
@@ -92,6 +111,9 @@ fn uncovered(node: &mut Node, image: &Image, start: u64) {
         }
     }
 }
+
+/// Bytes of an entry before its data.
+const ENTRY_HEAD: u64 = 8;
 
 /// The PKCS#7 entries, each with its offset in the table.
 fn entries(table: &Bytes) -> Vec<(u64, &[u8])> {
@@ -111,69 +133,12 @@ fn entries(table: &Bytes) -> Vec<(u64, &[u8])> {
     found
 }
 
-fn parse(bytes: &[u8]) -> der::Result<Signature> {
-    // Padding may follow.
-    let info = ContentInfo::decode(&mut SliceReader::new(bytes)?)?;
-    let signed = info.content.decode_as::<SignedData>()?;
-    let digest = match &signed.encap_content_info.econtent {
-        Some(content) => message_digest(content.value())?,
-        None => Vec::new(),
-    };
-    let certificates = signed.certificates.iter().flat_map(|set| set.0.iter());
-    let certificates: Vec<_> = certificates
-        .filter_map(|choice| match choice {
-            CertificateChoices::Certificate(certificate) => Some(&certificate.tbs_certificate),
-            CertificateChoices::Other(_) => None,
-        })
-        .collect();
-    let (mut signers, mut issuers) = (Vec::new(), Vec::new());
-    for signer in signed.signer_infos.0.iter() {
-        let SignerIdentifier::IssuerAndSerialNumber(sid) = &signer.sid else { continue };
-        issuers.push(sid.issuer.to_string());
-        let own = certificates.iter().find(|certificate| {
-            certificate.serial_number == sid.serial_number && certificate.issuer == sid.issuer
-        });
-        let name =
-            own.map_or_else(|| format!("a certificate of {}", sid.issuer), |own| own.subject.to_string());
-        signers.push(printable(name.as_bytes()));
-    }
-    Ok(Signature { signers, issuers, digest })
-}
-
-/// `SpcIndirectDataContent`: a sequence of data and `DigestInfo { algorithm, digest }`.
-fn message_digest(content: &[u8]) -> der::Result<Vec<u8>> {
-    let mut reader = SliceReader::new(content)?;
-    AnyRef::decode(&mut reader)?;
-    let info = AnyRef::decode(&mut reader)?;
-    let mut reader = SliceReader::new(info.value())?;
-    AnyRef::decode(&mut reader)?;
-    let digest = OctetStringRef::decode(&mut reader)?;
-    reader.finish(digest.as_bytes().to_vec())
-}
-
 /// Microsoft's authorities of 2011 expired during 2026; firmware that only knows the new ones refuses.
 fn old_authority(node: &mut Node, signature: &Signature) {
-    if signature.issuers.iter().any(|issuer| issuer.contains("Microsoft") && issuer.contains("CA 2011")) {
+    if signature.issuer.contains("Microsoft") && signature.issuer.contains("CA 2011") {
         let what = "a signature is by Microsoft's authority of 2011, which newest machines do not know";
         node.problem(Severity::Note, None, what, "see that it has one by the authority of 2023, too");
     }
-}
-
-fn compare(
-    node: &mut Node,
-    source: &Source,
-    (head, image, table): (&Bytes, &Image, CertificateTable),
-    signature: &Signature,
-) -> io::Result<()> {
-    if signature.digest.len() != 32 {
-        return Ok(());
-    }
-    let Some(digest) = digest(source, head, image, table)? else { return Ok(()) };
-    if signature.digest != digest {
-        let what = "the file was changed after it was signed: its digest is not the signed one";
-        node.problem(Severity::Error, u64::from(table.offset), what, SIGN_AGAIN);
-    }
-    Ok(())
 }
 
 /// The Authenticode digest: headers without checksum and certificate directory, sections by their place in
