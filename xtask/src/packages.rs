@@ -90,6 +90,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
     ("opentracker", Need::Bench, "the tracker of the fleet's peers"),
+    ("strace", Need::Bench, "counts what inspect reads"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
     ("time", Need::Bench, "wall time and peak memory of a command"),
 ];

@@ -66,7 +66,7 @@ fn content(file: &impl ReadAt) -> (Vec<u8>, u64) {
         assert!(extent.range.start == at && extent.range.end > at && extent.range.end <= file.size());
         match extent.kind {
             ExtentKind::Data => {
-                file.read_exact_at(at, &mut bytes[at as usize..extent.range.end as usize]).unwrap()
+                file.read_exact_at(at, &mut bytes[at as usize..extent.range.end as usize]).unwrap();
             }
             ExtentKind::Zero => holes += extent.range.end - at,
         }

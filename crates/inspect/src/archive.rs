@@ -7,7 +7,8 @@ use std::io;
 use std::sync::Arc;
 
 use bootwright_formats::{ReadAt as _, Window};
-use sha2::{Digest as _, Sha256};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
 use crate::bytes::{printable, read};
 use crate::files::{Entry, Files};
@@ -130,25 +131,41 @@ fn ova(node: &mut Node, files: &TarFiles, descriptor: &Member, look: &Look<'_>) 
     Ok(())
 }
 
-/// Compares members with the manifest's lines: `SHA256(disk.vmdk)= 0123…`. Other digests are passed over.
+/// Compares members with the manifest's lines: `SHA256(disk.vmdk)= 0123…`, `SHA1 (disk.vmdk) = 0123…`. Other digests
+/// are passed over.
 fn compare(node: &mut Node, files: &TarFiles, manifest: &Member) -> io::Result<()> {
     let text = read(&files.source, manifest.offset, manifest.size.min(MAX_DESCRIPTOR) as usize)?;
     let text = String::from_utf8_lossy(&text.0).into_owned();
-    for (name, told) in text.lines().filter_map(|line| line.strip_prefix("SHA256(")?.split_once(")=")) {
-        let Some(content) = files.open(name.trim())? else {
-            let what = format!("its manifest names {}, which is not in it", printable(name.as_bytes()));
+    for (algorithm, name, told) in text.lines().filter_map(line) {
+        let shown = printable(name.as_bytes());
+        let Some(content) = files.open(name)? else {
+            let what = format!("its manifest names {shown}, which is not in it");
             node.problem(Severity::Error, manifest.offset, what, "export it again");
             continue;
         };
-        let mut digest = Sha256::new();
-        each_piece(&content, 0..content.size(), |bytes| digest.update(bytes))?;
-        let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        if !told.trim().eq_ignore_ascii_case(&found) {
-            let what = format!("{} does not match its digest in the manifest", printable(name.as_bytes()));
+        let found = match algorithm {
+            "SHA1" => hex(&content, Sha1::new())?,
+            "SHA256" => hex(&content, Sha256::new())?,
+            _ => continue,
+        };
+        if !told.eq_ignore_ascii_case(&found) {
+            let what = format!("{shown} does not match its digest in the manifest");
             node.problem(Severity::Error, manifest.offset, what, "copy or export it again");
         }
     }
     Ok(())
+}
+
+/// Algorithm, file and digest of a manifest's line.
+fn line(line: &str) -> Option<(&str, &str, &str)> {
+    let (algorithm, rest) = line.split_once('(')?;
+    let (name, digest) = rest.rsplit_once(')')?;
+    Some((algorithm.trim(), name.trim(), digest.trim().strip_prefix('=')?.trim()))
+}
+
+fn hex(content: &Source, mut digest: impl Digest) -> io::Result<String> {
+    each_piece(content, 0..content.size(), |bytes| digest.update(bytes))?;
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// `ovf:name="value"` or `name="value"` in a tag.

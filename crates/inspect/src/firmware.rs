@@ -1,4 +1,4 @@
-//! Firmware as files, and programs that are none of EFI's: UEFI firmware volumes, option ROMs, ELF.
+//! Firmware as files, and programs that are none of EFI's: UEFI firmware volumes, option ROMs, iPXE, ELF.
 //!
 //! Specifications: UEFI Platform Initialization 1.8, volume 3, 3.2.1 (firmware volume); PCI Firmware 3.0,
 //! 5.1 (option ROM); System V ABI (ELF). Told by their heads only:
@@ -7,13 +7,14 @@
 //! volume  16 GUID of its file system   32 length u64   40 "_FVH"
 //! ROM     0 55 aa   2 length in 512 bytes   24 offset of "PCIR"
 //! ELF     0 "\x7fELF"   4 class   5 byte order   16 type u16   18 machine u16
+//! iPXE    0 a jump to 07c0:0005   16 "hLRET", where its source pushes the word
 //! ```
 
 use std::io;
 
 use crate::bytes::read;
 use crate::initrd::elf_architecture;
-use crate::node::{Node, Severity};
+use crate::node::{Firmware, Node, Severity};
 use crate::recognise::{Found, Look};
 use crate::source::Source;
 
@@ -32,6 +33,11 @@ pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Foun
     if let Some(architecture) = elf_architecture(&head.0) {
         let mut node = Node::new("elf", format!("ELF program for {architecture}"), source.size());
         node.text("architecture", architecture);
+        return Ok(Some(node.into()));
+    }
+    if head.has(0, &[0xea, 5, 0, 0xc0, 7]) && head.has(16, b"hLRET") {
+        let mut node = Node::new("nbp", "iPXE for the PXE of a BIOS", source.size());
+        node.boots(Firmware::Bios, Some("x86"), "by PXE, the file itself");
         return Ok(Some(node.into()));
     }
     if head.has(0, &[0x55, 0xaa]) {

@@ -170,7 +170,10 @@ impl std::fmt::Display for Value {
             Self::Time(seconds) => f.write_str(&date(*seconds)),
             Self::Flag(true) => f.write_str("yes"),
             Self::Flag(false) => f.write_str("no"),
-            Self::List(words) => f.write_str(&words.join(" ")),
+            Self::List(words) => {
+                let single = words.iter().all(|word| !word.contains(' '));
+                f.write_str(&words.join(if single { " " } else { "; " }))
+            }
         }
     }
 }

@@ -97,6 +97,25 @@ fn an_appliance_names_a_disk_that_is_not_in_it() {
     let members = ["worker.ovf", "worker.mf", "disk.vmdk"];
     run(directory, "tar", &[&["--format=ustar", "-cf", "whole.ova"], &members[..]].concat());
     assert!(look(directory, "whole.ova", Depth::Deep).problems.is_empty());
+    // As VirtualBox writes it.
+    run(
+        directory,
+        "sh",
+        &["-c", "openssl dgst -sha1 worker.ovf disk.vmdk | sed 's/(/ (/; s/)=/) =/' > worker.mf"],
+    );
+    run(directory, "tar", &[&["--format=ustar", "-cf", "box.ova"], &members[..]].concat());
+    assert!(look(directory, "box.ova", Depth::Deep).problems.is_empty());
+    let mut changed = std::fs::read(directory.join("box.ova")).unwrap();
+    let name = changed.windows(6).position(|six| six == b"worker").unwrap();
+    changed[name + 512] ^= 1;
+    std::fs::write(directory.join("changed.ova"), changed).unwrap();
+    let problems = look(directory, "changed.ova", Depth::Deep).problems;
+    assert_eq!(problems[0].what, "worker.ovf does not match its digest in the manifest");
+    run(
+        directory,
+        "sh",
+        &["-c", "openssl dgst -sha256 worker.ovf disk.vmdk | sed 's/^SHA2-256/SHA256/' > worker.mf"],
+    );
     std::fs::write(directory.join("disk.vmdk"), "another").unwrap();
     run(directory, "tar", &[&["--format=ustar", "-cf", "whole.ova"], &members[..]].concat());
     let problems = look(directory, "whole.ova", Depth::Deep).problems;

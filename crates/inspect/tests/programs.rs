@@ -68,7 +68,7 @@ fn a_signature_tells_its_chain_as_openssl_and_sbverify_do() {
     let signature = node.children.iter().find(|child| child.kind == "signature").unwrap();
     assert_eq!(signature.name.as_deref(), Some("signature1"));
     assert_eq!(signature.facts.text("signer"), Some("CN=Signer of boot loaders"));
-    let chain = ["CN=Signer of boot loaders", "CN=Root of the lab"].map(str::to_owned);
+    let chain = ["Signer of boot loaders", "Root of the lab"].map(str::to_owned);
     assert_eq!(signature.facts.get("chain"), Some(&Value::List(chain.to_vec())));
     assert_eq!(signature.facts.text("key"), Some("RSA, 3072 bits"));
     assert_eq!(signature.facts.text("digest"), Some("SHA-256"));
@@ -147,8 +147,12 @@ fn firmware_and_programs_of_the_system_are_named() {
     let place = |path: &str| {
         (Path::new(path).parent().unwrap().to_owned(), path.rsplit('/').next().unwrap().to_owned())
     };
-    let named =
-        [("/usr/share/OVMF/OVMF_CODE.fd", "firmware-volume"), ("/bin/true", "elf"), (uki::STUB, "pe")];
+    let named = [
+        ("/usr/share/OVMF/OVMF_CODE.fd", "firmware-volume"),
+        ("/bin/true", "elf"),
+        (uki::STUB, "pe"),
+        ("/usr/lib/ipxe/undionly.kpxe", "nbp"),
+    ];
     for (path, kind) in named {
         let (directory, name) = place(path);
         assert_eq!(look(&directory, &name, Depth::Headers).kind, kind, "{path}");

@@ -10,6 +10,7 @@ mod erofs;
 mod fleet;
 mod http;
 mod initrd;
+mod inspect;
 mod iso;
 mod kernel;
 mod lab;
@@ -60,6 +61,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("fleet", fleet::run),
     ("http", http::run),
     ("initrd", initrd::run),
+    ("inspect", inspect::run),
     ("iso", iso::run),
     ("tftp", tftp::run),
     ("uki", uki::run),

@@ -54,6 +54,12 @@ const DETAILS: &[&str] = &[
     "last mounted on",
     "clusters",
     "content",
+    "carries its configuration",
+    "signer",
+    "issuer",
+    "key",
+    "algorithm",
+    "digest",
 ];
 
 /// The most needs at the top.
@@ -154,7 +160,11 @@ fn children(out: &mut String, node: &Node, indent: &str, style: &Style) {
         let inner = format!("{indent}{below}");
         let through = if child.children.is_empty() { "   " } else { "│  " };
         let rest = format!("{inner}{through}");
+        let start = out.len();
         put(out, &format!("{indent}{branch}"), &rest, &heading(child), style.width);
+        if style.colour {
+            paint(out, start, child);
+        }
         facts(out, child, &rest, style);
         children(out, child, &inner, style);
     }
@@ -182,6 +192,22 @@ fn heading(node: &Node) -> String {
         ("text", Some(text)) if !text.contains('\n') => format!("{name}{text}{mark}"),
         _ => format!("{name}{}, {}{mark}", node.what, size_text(node.size)),
     }
+}
+
+/// Puts colours into the heading that begins at `start`: they take no columns, so they come once lines are broken.
+fn paint(out: &mut String, start: usize, node: &Node) {
+    let mut heading = out.split_off(start);
+    for (mark, colour) in [("[error]", "31"), ("[warning]", "33")] {
+        if let Some(at) = heading.rfind(mark) {
+            heading.replace_range(at..at + mark.len(), &format!("\x1b[{colour};1m{mark}\x1b[0m"));
+        }
+    }
+    let name = node.name.as_deref().unwrap_or_default();
+    // A name that was broken is found in no line, and stays as it is.
+    if let Some(at) = heading.find(name).filter(|_| !name.is_empty()) {
+        heading.replace_range(at..at + name.len(), &format!("\x1b[1m{name}\x1b[0m"));
+    }
+    out.push_str(&heading);
 }
 
 /// The facts of something inside, on as few lines as they take.
@@ -275,5 +301,11 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("└─ 1  Linux: ext4 file system, 1 MiB  [error]"), "{text}");
+        // Colours change nothing but colours.
+        let coloured = render("disk.img", &top, &Style { colour: true, ..style });
+        assert!(coloured.contains("└─ \x1b[1m1\x1b[0m  Linux"), "{coloured}");
+        let plain =
+            ["\x1b[31;1m", "\x1b[1m", "\x1b[0m"].iter().fold(coloured, |text, code| text.replace(code, ""));
+        assert_eq!(plain, text);
     }
 }

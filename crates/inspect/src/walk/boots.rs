@@ -12,6 +12,10 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("efi/boot/bootloongarch64.efi", "loongarch64"),
 ];
 
+/// Archives that hold disks, and the disks.
+const ARCHIVES: [&str; 3] = ["ova", "vagrant-box", "tar"];
+const DISKS: [&str; 7] = ["gpt", "mbr", "qcow2", "vmdk", "vhd", "vhdx", "vdi"];
+
 /// For which processor a file is, when its path is a default path.
 pub(crate) fn processor_of(path: &str) -> Option<&'static str> {
     let known = DEFAULTS.iter().find(|(default, _)| path.eq_ignore_ascii_case(default));
@@ -27,6 +31,16 @@ pub(super) fn gather(node: &mut Node) {
             found.extend(child.boots.iter().cloned());
             continue;
         };
+        // The disks of an appliance, box or archive boot where it is imported.
+        if DISKS.contains(&child.kind) && ARCHIVES.contains(&node.kind) {
+            found.extend(
+                child
+                    .boots
+                    .iter()
+                    .map(|boot| Boot { starts: format!("{}, in {name}", boot.starts), ..boot.clone() }),
+            );
+            continue;
+        }
         let default = processor_of(name);
         for boot in &child.boots {
             if default.is_some() && boot.firmware == Firmware::Uefi {

@@ -56,11 +56,11 @@ pub(super) fn look(
     }
     uncovered(node, image, start);
     let digest = if look.deep { digest(source, head, image, table)? } else { None };
-    let (mut signers, mut parts) = (Vec::new(), Vec::new());
+    let (mut signers, mut issuers, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for (offset, bytes) in entries(&read(source, start, table.size as usize)?) {
         match pkcs7::parse(bytes) {
             Ok(signature) => {
-                old_authority(node, &signature);
+                issuers.push(signature.issuer.clone());
                 signers.push(signature.signer.clone());
                 let told = tell(node, &signature, digest, (table, bytes.len() as u64));
                 let name = format!("signature{}", parts.len() + 1);
@@ -72,6 +72,7 @@ pub(super) fn look(
             }
         }
     }
+    old_authority(node, &issuers);
     node.flag("signed", true).list("signed by", signers);
     Ok(parts)
 }
@@ -83,7 +84,11 @@ fn tell(
     digest: Option<[u8; 32]>,
     (table, size): (CertificateTable, u64),
 ) -> Node {
-    let mut node = Node::new("signature", format!("Authenticode signature by {}", signature.signer), size);
+    let mut node = Node::new(
+        "signature",
+        format!("Authenticode signature by {}", pkcs7::common_name(&signature.signer)),
+        size,
+    );
     node.text("signer", &signature.signer).text("issuer", &signature.issuer);
     if let Some(certificate) = &signature.certificate {
         node.time("valid from", certificate.valid.0).time("valid until", certificate.valid.1);
@@ -134,10 +139,11 @@ fn entries(table: &Bytes) -> Vec<(u64, &[u8])> {
 }
 
 /// Microsoft's authorities of 2011 expired during 2026; firmware that only knows the new ones refuses.
-fn old_authority(node: &mut Node, signature: &Signature) {
-    if signature.issuer.contains("Microsoft") && signature.issuer.contains("CA 2011") {
-        let what = "a signature is by Microsoft's authority of 2011, which newest machines do not know";
-        node.problem(Severity::Note, None, what, "see that it has one by the authority of 2023, too");
+fn old_authority(node: &mut Node, issuers: &[String]) {
+    let by = |year: &str| issuers.iter().any(|issuer| issuer.contains("Microsoft") && issuer.contains(year));
+    if by("CA 2011") && !by("CA 2023") {
+        let what = "it is signed by Microsoft's authority of 2011 only, which newest machines do not know";
+        node.problem(Severity::Note, None, what, "have it signed by the authority of 2023, too");
     }
 }
 

@@ -9,6 +9,7 @@ use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode as _, Reader as _, SliceReader};
 use x509_cert::TbsCertificate;
+use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::bytes::printable;
@@ -39,7 +40,7 @@ pub(super) struct Signature {
     pub(super) issuer: String,
     /// The signer's certificate, when it is in the file.
     pub(super) certificate: Option<Certificate>,
-    /// Subjects from the signer's certificate upwards, as far as certificates are in the file.
+    /// Common names from the signer's certificate upwards, as far as certificates are in the file.
     pub(super) chain: Vec<String>,
     /// How it was signed: `RSA`.
     pub(super) algorithm: String,
@@ -124,18 +125,31 @@ fn key(info: &SubjectPublicKeyInfoOwned) -> String {
 /// Goes from issuer to issuer. Each certificate is taken once, so that a circle ends.
 fn chain(own: &TbsCertificate, among: &[&TbsCertificate]) -> Vec<String> {
     let mut left = among.to_vec();
-    let mut names = vec![printable(own.subject.to_string().as_bytes())];
+    let mut names = vec![name(&own.subject)];
     let mut at = own;
     while names.len() < MAX_CHAIN && at.issuer != at.subject {
         let Some(next) = left.iter().position(|other| other.subject == at.issuer) else {
-            let name = printable(at.issuer.to_string().as_bytes());
-            names.push(format!("{name} (not in the file)"));
+            names.push(format!("{} (not in the file)", name(&at.issuer)));
             break;
         };
         at = left.swap_remove(next);
-        names.push(printable(at.subject.to_string().as_bytes()));
+        names.push(name(&at.subject));
     }
     names
+}
+
+fn name(name: &Name) -> String {
+    let all = printable(name.to_string().as_bytes());
+    common_name(&all).to_owned()
+}
+
+/// The `CN` of a name as RFC 4514 writes it; all of it when there is none. A comma in a value is escaped.
+pub(super) fn common_name(name: &str) -> &str {
+    let start = name.strip_prefix("CN=").or_else(|| Some(name.split_once(",CN=")?.1));
+    let Some(rest) = start else { return name };
+    let comma =
+        rest.match_indices(',').find(|(at, _)| !rest.get(..*at).is_some_and(|before| before.ends_with('\\')));
+    comma.and_then(|(at, _)| rest.get(..at)).unwrap_or(rest)
 }
 
 /// Its name; its number when it is none that firmware knows.
@@ -155,4 +169,17 @@ fn message_digest(content: &[u8]) -> der::Result<(String, Vec<u8>)> {
     let kind = ObjectIdentifier::decode(&mut SliceReader::new(kind.value())?)?;
     let digest = OctetStringRef::decode(&mut reader)?;
     reader.finish((algorithm(kind), digest.as_bytes().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_name;
+
+    #[test]
+    fn a_common_name_is_found_wherever_it_stands() {
+        assert_eq!(common_name("CN=a b,O=c"), "a b");
+        assert_eq!(common_name("O=c,CN=a"), "a");
+        assert_eq!(common_name("CN=a\\, b,O=c"), "a\\, b");
+        assert_eq!(common_name("O=c"), "O=c");
+    }
 }
