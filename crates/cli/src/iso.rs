@@ -57,7 +57,7 @@ impl Iso {
             Bios::Auto => None,
         };
         let firmware = if bios.is_some() { "UEFI and BIOS" } else { "UEFI alone" };
-        let options = IsoOptions { volume_id: self.label, bios };
+        let options = IsoOptions { volume_id: self.label, bios, signer: None };
         let iso = media::iso(&material, &options).map_err(media_failure)?;
         let output = self.output.unwrap_or_else(|| PathBuf::from(format!("{}.iso", manifest.name)));
         put(&iso, Format::Iso, &output, manifest.created).or_environment()?;

@@ -13,6 +13,7 @@
 //! * [`ext4`]: the file system of most roots, ext2 and ext3 too, reader.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
+//! * [`swap`]: the header of a swap area, writer.
 //! * [`verity`]: dm-verity trees and their superblock (feature `erofs`).
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
@@ -33,6 +34,7 @@ pub mod ext4;
 pub mod fat;
 mod fields;
 pub mod gpt;
+mod guid;
 #[cfg(feature = "compression")]
 pub mod initrd;
 pub mod iso9660;
@@ -41,8 +43,10 @@ pub mod mbr;
 mod mosaic;
 pub mod pe;
 mod read_at;
+pub mod swap;
 #[cfg(feature = "erofs")]
 pub mod verity;
 
+pub use guid::{Guid, GuidError};
 pub use mosaic::{Mosaic, Shared};
 pub use read_at::{Extent, ExtentKind, FileBytes, ReadAt, Window};

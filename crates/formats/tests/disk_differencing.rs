@@ -9,8 +9,9 @@ mod judge;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use bootwright_formats::Guid;
 use bootwright_formats::ReadAt as _;
-use bootwright_formats::disk::{Disk, Error, Options, Uuid, vhd, vhdx};
+use bootwright_formats::disk::{Disk, Error, Options, vhd, vhdx};
 use judge::Scratch;
 
 const MIB: u64 = 1 << 20;
@@ -53,7 +54,7 @@ fn seal_vhd(bytes: &mut [u8], field: usize) {
 }
 
 /// Makes a dynamic VHD, whose blocks of 2 MiB are all there, the child of another one.
-fn make_child_vhd(scratch: &Scratch, name: &str, parent: Uuid, changed: &[usize]) {
+fn make_child_vhd(scratch: &Scratch, name: &str, parent: Guid, changed: &[usize]) {
     let file = file(scratch, name);
     let end = file.metadata().unwrap().len() - 512;
     for at in [0, end] {
@@ -65,7 +66,7 @@ fn make_child_vhd(scratch: &Scratch, name: &str, parent: Uuid, changed: &[usize]
     }
     let mut header = vec![0; 1024];
     file.read_exact_at(&mut header, 512).unwrap();
-    header[40..56].copy_from_slice(&parent.0);
+    header[40..56].copy_from_slice(&parent.ordered());
     let name: Vec<u8> = "parent.vhd".encode_utf16().flat_map(u16::to_be_bytes).collect();
     header[64..64 + name.len()].copy_from_slice(&name);
     seal_vhd(&mut header, 36);
@@ -107,12 +108,12 @@ fn seal_vhdx(bytes: &mut [u8]) {
 }
 
 /// The parent locator: the parent's DataWriteGuid and its name.
-fn locator(linkage: Uuid) -> Vec<u8> {
+fn locator(linkage: Guid) -> Vec<u8> {
     let texts =
         [("parent_linkage", format!("{{{linkage}}}")), ("relative_path", ".\\parent.vhdx".to_owned())];
     let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
-    let kind = Uuid::from_text("b04aefb7-d19e-4a81-b789-25b8e9445913").unwrap();
-    let mut item = kind.to_mixed().to_vec();
+    let kind = Guid::from_braced("b04aefb7-d19e-4a81-b789-25b8e9445913").unwrap();
+    let mut item = kind.bytes.to_vec();
     item.extend([0, 0, 2, 0]);
     let mut strings = Vec::new();
     for (key, value) in &texts {
@@ -128,13 +129,13 @@ fn locator(linkage: Uuid) -> Vec<u8> {
 }
 
 /// Makes a dynamic VHDX of ours, whose blocks of 2 MiB are all there, the child of another one.
-fn make_child_vhdx(scratch: &Scratch, linkage: Uuid, changed: &[usize]) {
+fn make_child_vhdx(scratch: &Scratch, linkage: Guid, changed: &[usize]) {
     let file = file(scratch, "child.vhdx");
     // The metadata: has a parent, and a sixth item.
     put(&file, 2 * MIB + (64 << 10) + 4, &2u32.to_le_bytes());
     let item = locator(linkage);
-    let id = Uuid::from_text("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").unwrap();
-    let mut entry = id.to_mixed().to_vec();
+    let id = Guid::from_braced("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").unwrap();
+    let mut entry = id.bytes.to_vec();
     entry.extend(
         [(96u32 << 10).to_le_bytes(), (item.len() as u32).to_le_bytes(), 4u32.to_le_bytes()].concat(),
     );

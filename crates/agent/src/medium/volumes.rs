@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bootwright_formats::fat::Fat;
 use bootwright_formats::gpt::{Gpt, Guid, kinds};
 use bootwright_formats::mbr::{Mbr, types};
-use bootwright_formats::{ReadAt as _, Shared, Window};
+use bootwright_formats::{Mosaic, ReadAt as _, Shared, Window};
 use bootwright_image::{MAX_MANIFEST, Pin, RootManifest, Verified, medium};
 
 use super::Found;
@@ -74,14 +74,29 @@ fn manifest(fat: &Fat, pin: &Pin) -> Result<Verified<RootManifest>, String> {
     pin.verify(&bytes).map_err(|error| format!("{path}: {error}"))
 }
 
-/// The root as a partition: it is named after its digest.
+/// The root as a partition: it is named after its digest. With dm-verity it may be two, named after the root hash: the
+/// file is then the one and the other.
 fn partition(disk: &Shared, gpt: &Gpt, manifest: &RootManifest) -> Option<(Shared, u32)> {
-    let guid = Guid::seeded(manifest.partition_seed());
+    if let Some(whole) = named(disk, gpt, Guid::seeded(manifest.partition_seed()), manifest.size) {
+        return Some(whole);
+    }
+    let verity = manifest.verity.as_ref()?;
+    let (data_guid, tree_guid) = verity.partition_guids();
+    let end = verity.hash_offset()?;
+    let (data, number) = named(disk, gpt, Guid::from_ordered(data_guid), end)?;
+    let (tree, _) = named(disk, gpt, Guid::from_ordered(tree_guid), manifest.size.checked_sub(end)?)?;
+    let mut root = Mosaic::new(manifest.size);
+    root.put(0, data);
+    root.put(end, tree);
+    Some((Arc::new(root), number))
+}
+
+/// The first `size` bytes of the partition of that name, when it has so many.
+fn named(disk: &Shared, gpt: &Gpt, guid: Guid, size: u64) -> Option<(Shared, u32)> {
     let partition = gpt.partitions.iter().find(|partition| partition.guid == guid)?;
     let start = partition.range.start;
-    let end = start.checked_add(manifest.size).filter(|end| *end <= partition.range.end)?;
-    let root = Window::new(Arc::clone(disk), start..end);
-    Some((Arc::new(root) as Shared, partition.number))
+    let end = start.checked_add(size).filter(|end| *end <= partition.range.end)?;
+    Some((Arc::new(Window::new(Arc::clone(disk), start..end)), partition.number))
 }
 
 /// The root as a file.
@@ -104,13 +119,12 @@ fn file(fat: &Fat, pin: &Pin, manifest: &RootManifest) -> Result<Shared, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootwright_formats::Mosaic;
     use bootwright_formats::fat::{NewFile, Plan};
     use bootwright_formats::gpt::{Attributes, Partition, SectorSize, Table};
     use bootwright_formats::mbr::Record;
     use bootwright_image::chunks::ChunkDigester;
     use bootwright_image::manifest::Mode;
-    use bootwright_image::{Digest, RootFormat};
+    use bootwright_image::{Digest, RootFormat, Verity};
 
     const ROOT: &[u8] = b"hsqs and so on";
     const MIB: u64 = 1 << 20;
@@ -182,6 +196,48 @@ mod tests {
         let esp = volume(&[("bootwright/worker/root.json", manifest.to_bytes().unwrap())]);
         let found = search(&disk(esp, Guid::seeded(manifest.partition_seed())), "sda", &pin).unwrap();
         assert_eq!((found.place.as_str(), read(&found).as_slice()), ("sda, partition 2", ROOT));
+    }
+
+    #[test]
+    fn a_root_with_its_tree_is_two_partitions_that_are_named_by_the_root_hash() {
+        let (mut pin, mut manifest) = sample();
+        let data = vec![7; 4096];
+        let mut digester = ChunkDigester::new(1024);
+        digester.update(&[&data[..], ROOT].concat());
+        (manifest.size, manifest.digest, manifest.chunks) = digester.finish();
+        let root_hash = Digest::of(b"the root hash");
+        manifest.verity = Some(Verity { root_hash, salt: String::new(), data_blocks: 1 });
+        let json = manifest.to_bytes().unwrap();
+        pin.root_manifest = Digest::of(&json);
+        let (data_guid, tree_guid) = manifest.verity.as_ref().unwrap().partition_guids();
+        assert_eq!((data_guid[..], tree_guid[..]), (root_hash.0[..16], root_hash.0[16..]));
+        let disk = |tree_guid| {
+            let mut disk = Mosaic::new(8 * MIB);
+            let entry = |number, kind, guid, start| Partition {
+                number,
+                kind,
+                guid,
+                range: start..start + MIB,
+                attributes: Attributes::default(),
+                name: String::new(),
+            };
+            let partitions = vec![
+                entry(1, kinds::ESP, Guid::seeded([1; 16]), MIB),
+                entry(2, kinds::X86_64.root, Guid::from_ordered(data_guid), 3 * MIB),
+                entry(4, kinds::X86_64.root_verity, tree_guid, 5 * MIB),
+            ];
+            disk.bytes(0, Record::protective(8 * MIB, 512));
+            disk.put(MIB, volume(&[("bootwright/worker/root.json", json.clone())]));
+            disk.bytes(3 * MIB, data.clone());
+            disk.bytes(5 * MIB, ROOT.to_vec());
+            let table =
+                Table { sector: SectorSize::B512, disk_size: 8 * MIB, disk_guid: Guid::NIL, partitions };
+            table.write(&mut disk).unwrap();
+            Arc::new(disk) as Shared
+        };
+        let found = search(&disk(Guid::from_ordered(tree_guid)), "sda", &pin).unwrap();
+        assert_eq!((found.place.as_str(), read(&found)), ("sda, partition 2", [&data[..], ROOT].concat()));
+        assert!(search(&disk(Guid::seeded([2; 16])), "sda", &pin).is_err());
     }
 
     #[test]

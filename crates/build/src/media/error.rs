@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use bootwright_formats::{fat, gpt, iso9660, mbr, pe};
+use bootwright_formats::{fat, gpt, iso9660, mbr, pe, swap};
 use bootwright_image::manifest::ArtifactKind;
 use bootwright_image::root::RootManifestError;
 
@@ -64,7 +64,7 @@ pub enum MediaError {
         /// What is wrong.
         problem: String,
     },
-    /// grub-mkimage.
+    /// grub-mkimage, mke2fs, openssl.
     #[error(transparent)]
     Tool(#[from] ToolError),
     /// A disk that shall be smaller than its content.
@@ -75,7 +75,10 @@ pub enum MediaError {
         /// Bytes that it shall have.
         size: u64,
     },
-    /// The EFI system partition.
+    /// A swap partition.
+    #[error(transparent)]
+    Swap(#[from] swap::SwapError),
+    /// The EFI system partition, or one for data.
     #[error(transparent)]
     Fat(#[from] fat::WriteError),
     /// The partition table.

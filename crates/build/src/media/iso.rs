@@ -14,7 +14,7 @@ use bootwright_image::manifest::ArtifactKind;
 use bootwright_image::medium;
 
 use super::esp::{Loader, esp};
-use super::{Grub, Material, MediaError};
+use super::{Grub, Material, MediaError, Signer};
 
 /// The volume with `EFI/BOOT`, which firmware takes for a disk.
 const ESP: &str = "boot/efi.img";
@@ -32,6 +32,8 @@ pub struct IsoOptions {
     pub volume_id: Option<String>,
     /// What a BIOS boots with; `None`: it is not booted by one.
     pub bios: Option<Grub>,
+    /// Who signs the root hash; `None`: nobody does.
+    pub signer: Option<Signer>,
 }
 
 /// Lays the ISO out. UKI and root manifest lie in the EFI system partition, which is a file; kernel and initrd lie in
@@ -59,9 +61,12 @@ pub fn iso(material: &Material, options: &IsoOptions) -> Result<Mosaic, MediaErr
         part(INITRD.to_owned(), within(&material.boot.initrd)),
         file(SUMS.to_owned(), Arc::new(sums(material).into_bytes())),
     ];
-    let root = medium::root(material.name());
     if let Some(content) = &material.root {
-        entries.push(file(root.clone(), Arc::clone(content)));
+        entries.push(file(medium::root(material.name()), Arc::clone(content)));
+    }
+    if let (Some(signer), Some(verity)) = (&options.signer, &material.root_manifest.verity) {
+        let content = signer.partition(&verity.root_hash)?;
+        entries.push(file(medium::root_signature(material.name()), Arc::new(content)));
     }
     if let Some(grub) = &options.bios {
         let image = grub.eltorito(&format!("/{LINUX}"), &format!("/{INITRD}"), &material.bios_cmdline())?;
@@ -71,26 +76,39 @@ pub fn iso(material: &Material, options: &IsoOptions) -> Result<Mosaic, MediaErr
         bios: options.bios.as_ref().map(|_| BiosBoot { path: ELTORITO.to_owned(), info: BootInfo::Grub2 }),
         uefi: Some(ESP.to_owned()),
     };
-    let hybrid = Some(hybrid(material, options, root)?);
+    let hybrid = Some(hybrid(material, options)?);
     let plan = Plan { volume_id, epoch: material.manifest.created, entries, boot, hybrid };
     Ok(plan.lay_out()?.image)
 }
 
-fn hybrid(material: &Material, options: &IsoOptions, root: String) -> Result<Hybrid, MediaError> {
+/// The EFI system partition, the root's file system and dm-verity tree, and the signature of its root hash: all of them
+/// files, or parts of one.
+fn hybrid(material: &Material, options: &IsoOptions) -> Result<Hybrid, MediaError> {
+    let name = material.name();
     let mut partitions = vec![HybridPartition {
         path: ESP.to_owned(),
+        part: None,
         kind: kinds::ESP,
         guid: material.guid("iso esp"),
         attributes: Attributes::default(),
         name: "esp".to_owned(),
     }];
-    if material.root.is_some() {
+    partitions.extend(material.root_parts().into_iter().map(|part| HybridPartition {
+        path: medium::root(name),
+        part: Some(part.range),
+        kind: part.kind,
+        guid: part.guid,
+        attributes: Attributes(Attributes::READ_ONLY),
+        name: part.name.to_owned(),
+    }));
+    if options.signer.is_some() && material.root_manifest.verity.is_some() {
         partitions.push(HybridPartition {
-            path: root,
-            kind: material.kinds.root,
-            guid: material.root_guid(),
+            path: medium::root_signature(name),
+            part: None,
+            kind: material.kinds.root_verity_sig,
+            guid: material.guid("iso verity signature"),
             attributes: Attributes(Attributes::READ_ONLY),
-            name: "root".to_owned(),
+            name: "root-verity-sig".to_owned(),
         });
     }
     Ok(Hybrid {

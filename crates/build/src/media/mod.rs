@@ -2,7 +2,7 @@
 //!
 //! Both are [`Mosaic`](bootwright_formats::Mosaic)s around the one `image.efi` and the one `root.img`: nothing is copied before they are
 //! written, and nothing is stored in them twice. [`Material`] is what they are made of, [`Grub`] what a BIOS
-//! needs, [`write()`] puts them into a file of any format.
+//! needs, [`DataPartition`] what lies behind the root of a disk, [`Signer`] who signs its root hash, [`write()`] puts them into a file of any format.
 //! [`Seed`] is a medium for cloud-init.
 
 mod disk;
@@ -10,7 +10,10 @@ mod error;
 mod esp;
 mod grub;
 mod iso;
+mod partitions;
+mod root;
 mod seed;
+mod signature;
 mod write;
 
 use std::fs::File;
@@ -27,7 +30,9 @@ pub use disk::{DiskOptions, disk};
 pub use error::MediaError;
 pub use grub::Grub;
 pub use iso::{IsoOptions, iso};
+pub use partitions::{DataPartition, FileSystem, Growth, Names, Purpose, empty_fat, make_ext4};
 pub use seed::{Seed, SeedMedium, is_user_data};
+pub use signature::Signer;
 pub use write::{Format, write};
 
 /// An image's files, open, and what its manifests say of them.
@@ -121,11 +126,6 @@ impl Material {
 
     fn guid(&self, purpose: &str) -> Guid {
         Guid::seeded(self.seed(purpose))
-    }
-
-    /// The name by which the agent finds the root's partition.
-    fn root_guid(&self) -> Guid {
-        Guid::seeded(self.root_manifest.partition_seed())
     }
 
     /// The command line for a boot loader that does not start the UKI: the agent has to be told that the

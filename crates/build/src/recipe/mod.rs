@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use bootwright_image::RootFormat;
 use bootwright_image::manifest::Mode;
 
-use crate::media::Format;
+use crate::media::{DataPartition, Format, Signer};
 use crate::tree::{Glob, TreePath};
 
 /// The file name of a recipe, when the user names a directory or nothing.
@@ -195,6 +195,10 @@ pub struct Output {
     pub bios: Bios,
     /// Bytes of disks; `None`: as large as their content.
     pub disk_size: Option<u64>,
+    /// Who signs the root hash of dm-verity.
+    pub signer: Option<Signer>,
+    /// What lies behind the root of disks.
+    pub partitions: Vec<DataPartition>,
 }
 
 /// Whether media boot from a BIOS, which takes GRUB's files.

@@ -255,4 +255,36 @@ pub(super) struct Output {
     pub bios: Option<bool>,
     /// The size of disks: `"8G"`, `"512M"`; by default as large as their content.
     pub disk_size: Option<Text>,
+    /// With `verity`: who signs the root hash, for a partition of its own.
+    pub signature: Option<Spanned<Signature>>,
+    /// Partitions of disks behind the root.
+    #[serde(default)]
+    pub partitions: Vec<Partition>,
+}
+
+/// `signature` in `[output]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signature {
+    /// The private key in PEM, relative to the recipe.
+    pub key: Text,
+    /// Its certificate in PEM, relative to the recipe.
+    pub certificate: Text,
+}
+
+/// `[[output.partitions]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Partition {
+    /// `swap`, `data`, `home`, `srv`, `var` or `tmp`.
+    #[serde(rename = "type")]
+    pub purpose: media::Purpose,
+    /// `"512M"`, `"8G"`.
+    pub size: Text,
+    /// The name of partition and file system; by default the type.
+    pub label: Option<Text>,
+    /// `ext4` (default), `fat` or `none`; `swap` of the type swap.
+    pub format: Option<Spanned<media::FileSystem>>,
+    /// Whether the file system grows with its partition; the last one only.
+    pub grow: Option<Spanned<bool>>,
 }

@@ -4,6 +4,9 @@ use super::*;
 
 const HELLO: &str = include_str!("../../../../examples/hello/bootwright.toml");
 
+/// The start of a partition: two lines.
+const DATA: &str = "[[output.partitions]]\ntype = 'data'\n";
+
 fn parse(text: &str) -> Result<Recipe, RecipeError> {
     Recipe::parse(Path::new("dir/bootwright.toml"), text)
 }
@@ -79,6 +82,21 @@ fn every_fault_is_told_with_its_line() {
         (format!("name = 'a'\n{root}[[users]]\nname = 'a'\nshell = '/bin/sh:x'\n"), 7, "neither :"),
         (format!("name = 'a'\n{root}[units]\nenable = ['ssh']\n"), 6, "has its type"),
         (format!("name = 'a'\nhostname = '-x'\n{root}"), 2, "host name"),
+        (format!("name = 'a'\n{root}[output]\ndisk_size = '8'\n"), 6, "whole number of MiB"),
+        (
+            format!("name = 'a'\n{root}[output]\nsignature = {{ key = 'k', certificate = 'c' }}\n"),
+            6,
+            "verity = true",
+        ),
+        (format!("name = 'a'\n{root}{DATA}size = '0M'\n"), 7, "whole number of MiB"),
+        (format!("name = 'a'\n{root}{DATA}size = '1G'\nformat = 'swap'\n"), 8, "belong together"),
+        (format!("name = 'a'\n{root}{DATA}size = '1G'\nlabel = 'two words'\n"), 8, "at most 16"),
+        (format!("name = 'a'\n{root}{DATA}size = '1G'\nformat = 'fat'\ngrow = true\n"), 9, "only ext4"),
+        (
+            format!("name = 'a'\n{root}{DATA}size = '1G'\ngrow = true\n{DATA}size = '1G'\n"),
+            8,
+            "only the last",
+        ),
         ("name = 'a'\n[root\n".into(), 2, ""),
     ] {
         let found = problems(&text);

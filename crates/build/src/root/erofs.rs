@@ -5,6 +5,7 @@ use std::io::{self, BufWriter};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt as _;
 
+use bootwright_formats::Guid;
 use bootwright_formats::erofs::{self, Algorithm, Options, Writer};
 
 use super::{Order, RootError};
@@ -50,5 +51,5 @@ fn uuid(tree: &Tree) -> [u8; 16] {
     tree.iter().for_each(|(path, _)| digester.update(path.as_bytes()));
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digester.finish().0[..16]);
-    super::uuid(bytes)
+    Guid::seeded(bytes).ordered()
 }

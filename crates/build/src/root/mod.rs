@@ -84,13 +84,6 @@ impl RootWriter {
     }
 }
 
-/// Makes sixteen bytes of a digest a UUID of version 8 (RFC 9562).
-pub(crate) fn uuid(mut bytes: [u8; 16]) -> [u8; 16] {
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    bytes
-}
-
 /// What a program is to write.
 struct Order<'a> {
     tree: &'a Tree,

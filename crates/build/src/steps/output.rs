@@ -11,8 +11,8 @@ use super::publish::Staging;
 use super::root::at;
 use super::uki::digest;
 use super::{BuildError, Job, Outcome, Step};
-use crate::media::{self, DiskOptions, Format, Grub, IsoOptions, Material, MediaError};
-use crate::recipe::Bios;
+use crate::media::{self, DiskOptions, Format, Grub, IsoOptions, Material, MediaError, Signer};
+use crate::recipe::{Bios, Output};
 
 impl Job<'_> {
     /// Files of the host that decide what media are like.
@@ -21,7 +21,11 @@ impl Job<'_> {
             Bios::Never => None,
             Bios::Always | Bios::WhenPossible => Grub::find(),
         };
-        grub.map(|grub| grub.inputs()).unwrap_or_default()
+        let mut inputs = grub.map(|grub| grub.inputs()).unwrap_or_default();
+        if let Some(Signer { key, certificate }) = &self.recipe.output.signer {
+            inputs.extend([key.clone(), certificate.clone()]);
+        }
+        inputs
     }
 
     /// Writes every output into `staging`, and names it in `manifest`.
@@ -40,19 +44,23 @@ impl Job<'_> {
         };
         let material = Material::open(&staging.path(""), manifest).map_err(in_file("media"))?;
         let bios = self.bios(&material).map_err(in_file("media"))?;
+        let signer = &self.recipe.output.signer;
         let mut disk = None;
         for format in formats {
             let file = format!("{}.{}", self.name, format.name());
             let began = self.log.begin(Step::Output, &file);
             let path = staging.path(&file);
             let medium = match (format, &disk) {
-                (Format::Iso, _) => {
-                    media::iso(&material, &IsoOptions { volume_id: None, bios: bios.clone() })
-                }
+                (Format::Iso, _) => media::iso(
+                    &material,
+                    &IsoOptions { volume_id: None, bios: bios.clone(), signer: signer.clone() },
+                ),
                 (_, Some(disk)) => Ok(Mosaic::clone(disk)),
                 (_, None) => {
-                    let size = self.recipe.output.disk_size;
-                    media::disk(&material, &DiskOptions { size, bios: bios.clone() })
+                    let Output { disk_size: size, partitions, .. } = &self.recipe.output;
+                    let (bios, signer) = (bios.clone(), signer.clone());
+                    let partitions = partitions.clone();
+                    media::disk(&material, &DiskOptions { size: *size, bios, signer, partitions })
                 }
             };
             let medium = medium.map_err(in_file(&file))?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use bootwright_formats::verity;
+use bootwright_formats::{Guid, verity};
 use bootwright_image::chunks::{ChunkDigester, size_for};
 use bootwright_image::{Chunks, Digest, RootFormat, RootManifest, Verity};
 
@@ -152,7 +152,7 @@ fn append_tree(image: &Path) -> std::io::Result<Verity> {
     let root_hash = tree.root_hash();
     let mut uuid = [0; 16];
     uuid.copy_from_slice(&root_hash[..16]);
-    file.write_all(&tree.bytes(crate::root::uuid(uuid)))?;
+    file.write_all(&tree.bytes(Guid::seeded(uuid).ordered()))?;
     let salt = verity::SALT.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Verity { root_hash: Digest(root_hash), salt, data_blocks: tree.leaves().len() as u64 })
 }

@@ -32,8 +32,8 @@ pub(super) fn file(
             Firmware::Bios => Some(Grub::demand()?),
         };
         match format {
-            Format::Iso => media::iso(&material, &IsoOptions { volume_id: None, bios }),
-            _ => media::disk(&material, &DiskOptions { size: None, bios }),
+            Format::Iso => media::iso(&material, &IsoOptions { bios, ..IsoOptions::default() }),
+            _ => media::disk(&material, &DiskOptions { bios, ..DiskOptions::default() }),
         }
     };
     let medium = make().map_err(media_failure)?;

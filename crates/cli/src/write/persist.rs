@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use bootwright_formats::disk::Options;
-use bootwright_formats::gpt::{self, Gpt, Guid, SectorSize, Table};
+use bootwright_formats::gpt::{self, Gpt, SectorSize, Table};
 use bootwright_formats::mbr::{Mbr, types};
 use bootwright_formats::{ExtentKind, Mosaic, ReadAt};
 
@@ -96,12 +96,11 @@ fn free_slot(image: &dyn ReadAt) -> Option<usize> {
 fn add_to_gpt(to: &File, size: u64, gpt: Gpt, range: &std::ops::Range<u64>) -> io::Result<u32> {
     let sector = gpt.sector;
     let number = gpt.partitions.iter().map(|partition| partition.number).max().unwrap_or(0) + 1;
-    let seed = Options::new(gpt.disk_guid.bytes).uuid("data partition");
     let mut partitions = gpt.partitions;
     partitions.push(gpt::Partition {
         number,
         kind: gpt::kinds::LINUX,
-        guid: Guid::seeded(seed.0),
+        guid: Options::new(gpt.disk_guid.bytes).uuid("data partition"),
         range: range.clone(),
         attributes: gpt::Attributes(0),
         name: "data".to_owned(),

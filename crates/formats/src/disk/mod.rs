@@ -33,7 +33,6 @@ mod pages;
 pub mod qcow2;
 pub mod raw;
 mod sink;
-mod uuid;
 pub mod vdi;
 pub mod vhd;
 pub mod vhdx;
@@ -45,7 +44,6 @@ pub use error::Error;
 pub use format::Format;
 pub use raw::Raw;
 pub use sink::Options;
-pub use uuid::Uuid;
 
 use crate::Shared;
 

@@ -4,7 +4,8 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, Format, Uuid};
+use super::{Error, Format};
+use crate::Guid;
 
 /// Pieces smaller than this are gathered.
 const GATHER: usize = 256 << 10;
@@ -80,15 +81,14 @@ impl Options {
     }
 
     /// A UUID for that purpose: version 8 (RFC 9562), of the seed's SHA-256.
-    pub fn uuid(&self, purpose: &str) -> Uuid {
+    pub fn uuid(&self, purpose: &str) -> Guid {
         let mut digest = Sha256::new();
         digest.update((self.seed.len() as u64).to_le_bytes());
         digest.update(&self.seed);
         digest.update(purpose);
         let digest: [u8; 32] = digest.finalize().into();
         let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
-        let fixed = u128::from_be_bytes(bytes) & !(0xf << 76) & !(3 << 62) | 8 << 76 | 2 << 62;
-        Uuid(fixed.to_be_bytes())
+        Guid::seeded(bytes)
     }
 }
 

@@ -10,6 +10,14 @@ pub const XBOOTLDR: Guid = Guid::new(0xbc13c2ff_59e6_4262_a352_b275fd6f7172);
 pub const SWAP: Guid = Guid::new(0x0657fd6d_a4ab_43c4_84e5_0933c84b4f4f);
 /// Data of Linux, with no place of its own.
 pub const LINUX: Guid = Guid::new(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+/// `/home`.
+pub const HOME: Guid = Guid::new(0x933ac7e1_2eb4_4f13_b844_0e14e2aef915);
+/// `/srv`.
+pub const SRV: Guid = Guid::new(0x3b8f8425_20e0_4f3b_907f_1a25a76f98e8);
+/// `/var`.
+pub const VAR: Guid = Guid::new(0x4d21b016_b534_45c2_a9fb_5c16e091fd2d);
+/// `/var/tmp`.
+pub const TMP: Guid = Guid::new(0x7ec6f557_3bc5_4aca_b293_16ef5df639d1);
 /// Where GRUB's core image lies for a BIOS.
 pub const BIOS_BOOT: Guid = Guid::new(0x21686148_6449_6e6f_744e_656564454649);
 /// Microsoft basic data: FAT and NTFS.
@@ -91,10 +99,10 @@ const PLAIN: &[(Guid, &str)] = &[
     (BASIC_DATA, "Microsoft basic data"),
     (Guid::new(0xe3c9e316_0b5c_4db8_817d_f92df00215ae), "Microsoft reserved"),
     (Guid::new(0xde94bba4_06d1_4d40_a16a_bfd50179d6ac), "Windows recovery"),
-    (Guid::new(0x933ac7e1_2eb4_4f13_b844_0e14e2aef915), "home"),
-    (Guid::new(0x3b8f8425_20e0_4f3b_907f_1a25a76f98e8), "server data"),
-    (Guid::new(0x4d21b016_b534_45c2_a9fb_5c16e091fd2d), "variable data"),
-    (Guid::new(0x7ec6f557_3bc5_4aca_b293_16ef5df639d1), "temporary data"),
+    (HOME, "home"),
+    (SRV, "server data"),
+    (VAR, "variable data"),
+    (TMP, "temporary data"),
     (Guid::new(0xca7d7ccb_63ed_4c53_861c_1742536059cc), "LUKS"),
     (Guid::new(0xe6d6d379_f507_44c2_a23c_238f2a3df928), "LVM"),
     (Guid::new(0xa19d880f_05fc_4d3b_a006_743f0f84911e), "RAID"),

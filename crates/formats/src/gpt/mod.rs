@@ -21,14 +21,13 @@
 //!
 //! Not supported: tables of more than [`MAX_TABLE`] bytes.
 
-mod guid;
 pub mod kinds;
 mod reader;
 mod writer;
 
 use std::ops::Range;
 
-pub use guid::{Guid, GuidError};
+pub use crate::guid::{Guid, GuidError};
 pub use reader::{Damage, Gpt, GptError, Side};
 pub use writer::{Table, TableError};
 

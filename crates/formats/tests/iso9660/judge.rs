@@ -105,6 +105,7 @@ pub fn plan() -> Plan {
     ];
     let partition = |path: &str, kind, number, name: &str| HybridPartition {
         path: path.to_owned(),
+        part: None,
         kind,
         guid: Guid::seeded([number; 16]),
         attributes: Attributes::default(),

@@ -12,7 +12,8 @@
 
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Error, Format, SECTOR, Uuid};
+use super::super::{Error, Format, SECTOR};
+use crate::Guid;
 use crate::ReadAt;
 
 /// What kind of image.
@@ -44,9 +45,9 @@ pub struct Header {
     /// Blocks that are there.
     pub blocks_allocated: u32,
     /// Of this image.
-    pub uuid: Uuid,
+    pub uuid: Guid,
     /// Of the parent; nil if there is none.
-    pub parent: Uuid,
+    pub parent: Guid,
 }
 
 impl Header {
@@ -110,7 +111,7 @@ fn parse(head: &[u8]) -> Option<Result<Header>> {
         block_size: head.le32(0x178)?,
         blocks_in_image: head.le32(0x180)?,
         blocks_allocated: head.le32(0x184)?,
-        uuid: Uuid::from_mixed(head.array(0x188)?),
-        parent: Uuid::from_mixed(head.array(0x1a8)?),
+        uuid: Guid { bytes: head.array(0x188)? },
+        parent: Guid { bytes: head.array(0x1a8)? },
     }))
 }

@@ -72,7 +72,7 @@ fn header(size: u64, data_at: u64, used: u64, image_type: ImageType, options: &O
         put(&mut header, at, &(number as u32).to_le_bytes());
     }
     put(&mut header, 0x170, &size.to_le_bytes());
-    put(&mut header, 0x188, &options.uuid("vdi image").to_mixed());
-    put(&mut header, 0x198, &options.uuid("vdi last change").to_mixed());
+    put(&mut header, 0x188, &options.uuid("vdi image").bytes);
+    put(&mut header, 0x198, &options.uuid("vdi last change").bytes);
     header
 }

@@ -9,7 +9,8 @@
 
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Error, Format, SECTOR, Uuid};
+use super::super::{Error, Format, SECTOR};
+use crate::Guid;
 use crate::ReadAt;
 
 /// Creators that mean the size in bytes, not the geometry: newer QEMU, Hyper-V, Disk2vhd, XenServer,
@@ -64,7 +65,7 @@ pub struct Footer {
     /// The disk as a geometry.
     pub geometry: Geometry,
     /// Of this disk; a differencing disk names its parent by it.
-    pub uuid: Uuid,
+    pub uuid: Guid,
 }
 
 impl Footer {
@@ -131,7 +132,7 @@ fn parse(sector: &[u8]) -> Option<(u32, Footer)> {
         creator: sector.array(28)?,
         current_size: sector.be64(48)?,
         geometry,
-        uuid: Uuid(sector.array(68)?),
+        uuid: Guid::from_ordered(sector.array(68)?),
     };
     Some((sector.be32(60)?, footer))
 }

@@ -6,10 +6,11 @@
 //!   16 table offset        32 block size          56 parent's time      0 code  8 length  16 offset
 //! ```
 
+use super::super::SECTOR;
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{SECTOR, Uuid};
 use super::footer::{broken, checksum};
+use crate::Guid;
 use crate::ReadAt;
 
 /// No path is longer: what NTFS takes, in UTF-16.
@@ -25,7 +26,7 @@ pub struct DynamicHeader {
     /// Shared in a block, its bitmap not counted.
     pub block_size: u32,
     /// The parent's UUID; nil if there is none.
-    pub parent: Uuid,
+    pub parent: Guid,
     /// The parent's file as this disk names it: relative names first.
     pub parent_names: Vec<String>,
 }
@@ -64,7 +65,7 @@ fn parse(head: &[u8]) -> Option<DynamicHeader> {
         table_offset: head.be64(16)?,
         max_table_entries: head.be32(28)?,
         block_size: head.be32(32)?,
-        parent: Uuid(head.array(40)?),
+        parent: Guid::from_ordered(head.array(40)?),
         parent_names: Vec::new(),
     })
 }

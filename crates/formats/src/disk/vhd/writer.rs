@@ -115,7 +115,7 @@ fn footer(size: u64, disk_type: DiskType, options: &Options) -> Vec<u8> {
     put(&mut footer, 56, &geometry.cylinders.to_be_bytes());
     put(&mut footer, 58, &[geometry.heads, geometry.sectors]);
     put(&mut footer, 60, &if fixed { 2u32 } else { 3 }.to_be_bytes());
-    put(&mut footer, 68, &options.uuid("vhd").0);
+    put(&mut footer, 68, &options.uuid("vhd").ordered());
     let sum = checksum(&footer, 64);
     put(&mut footer, 64, &sum.to_be_bytes());
     footer

@@ -8,7 +8,8 @@
 
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Error, Format, Uuid};
+use super::super::{Error, Format};
+use crate::Guid;
 use crate::ReadAt;
 
 /// Where the headers are.
@@ -22,11 +23,11 @@ pub struct Header {
     /// It counts up at each change of the header.
     pub sequence_number: u64,
     /// It changes when the file was first written to after it was opened.
-    pub file_write: Uuid,
+    pub file_write: Guid,
     /// It changes when the disk's bytes were; a differencing disk names its parent by it.
-    pub data_write: Uuid,
+    pub data_write: Guid,
     /// Which entries of the log count; nil if there is nothing in it.
-    pub log: Uuid,
+    pub log: Guid,
     /// Shared of the log.
     pub log_length: u32,
     /// Where the log is.
@@ -91,9 +92,9 @@ fn read_one(bytes: &dyn ReadAt, offset: u64) -> Result<Header> {
 fn parse(head: &[u8]) -> Option<(Header, (u16, u16))> {
     let header = Header {
         sequence_number: head.le64(8)?,
-        file_write: Uuid::from_mixed(head.array(16)?),
-        data_write: Uuid::from_mixed(head.array(32)?),
-        log: Uuid::from_mixed(head.array(48)?),
+        file_write: Guid { bytes: head.array(16)? },
+        data_write: Guid { bytes: head.array(32)? },
+        log: Guid { bytes: head.array(48)? },
         log_length: head.le32(68)?,
         log_offset: head.le64(72)?,
     };

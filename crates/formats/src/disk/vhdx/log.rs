@@ -14,10 +14,11 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Shared;
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Shared, Uuid};
 use super::header::{Header, broken, checksum};
+use crate::Guid;
 use crate::{Extent, ExtentKind, ReadAt};
 
 const SECTOR: u64 = 4096;
@@ -76,7 +77,7 @@ pub(super) fn replay(file: Shared, header: &Header) -> Result<Shared> {
 }
 
 /// The newest whole sequence.
-fn newest(ring: &[u8], guid: Uuid) -> Vec<Entry> {
+fn newest(ring: &[u8], guid: Guid) -> Vec<Entry> {
     let mut best: Vec<Entry> = Vec::new();
     let mut at = 0;
     while at < ring.len() as u64 {
@@ -101,7 +102,7 @@ fn newest(ring: &[u8], guid: Uuid) -> Vec<Entry> {
 }
 
 /// `first` and the entries right behind it, as long as the sequence numbers go up by one.
-fn sequence(ring: &[u8], guid: Uuid, first: Entry) -> Vec<Entry> {
+fn sequence(ring: &[u8], guid: Guid, first: Entry) -> Vec<Entry> {
     let mut entries = vec![first];
     let mut covered = 0;
     while let Some(last) = entries.last() {
@@ -118,10 +119,10 @@ fn sequence(ring: &[u8], guid: Uuid, first: Entry) -> Vec<Entry> {
 }
 
 /// The entry at `at`, if it is whole.
-fn entry(ring: &[u8], at: u64, guid: Uuid) -> Option<Entry> {
+fn entry(ring: &[u8], at: u64, guid: Guid) -> Option<Entry> {
     let size = ring.len() as u64;
     let head = ring.get(usize::try_from(at).ok()?..)?;
-    if !head.starts_with(b"loge") || Uuid::from_mixed(head.array(32)?) != guid {
+    if !head.starts_with(b"loge") || head.array(32)? != guid.bytes {
         return None;
     }
     let length = u64::from(head.le32(8)?);

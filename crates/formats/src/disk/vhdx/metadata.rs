@@ -6,9 +6,10 @@
 
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Error, Format, Uuid};
+use super::super::{Error, Format};
 use super::header::broken;
 use super::regions::Region;
+use crate::Guid;
 use crate::ReadAt;
 
 /// As the specification has it.
@@ -18,16 +19,12 @@ const MAX_ITEM: u32 = 1 << 20;
 /// As the specification has it: 64 TiB.
 pub(super) const MAX_SIZE: u64 = 64 << 40;
 
-pub(super) const FILE_PARAMETERS: Uuid = guid(0xcaa16737_fa36_4d43_b3b6_33f0aa44e76b);
-pub(super) const VIRTUAL_DISK_SIZE: Uuid = guid(0x2fa54224_cd1b_4876_b211_5dbed83bf4b8);
-pub(super) const VIRTUAL_DISK_ID: Uuid = guid(0xbeca12ab_b2e6_4523_93ef_c309e000c746);
-pub(super) const LOGICAL_SECTOR_SIZE: Uuid = guid(0x8141bf1d_a96f_4709_ba47_f233a8faab5f);
-pub(super) const PHYSICAL_SECTOR_SIZE: Uuid = guid(0xcda348c7_445d_4471_9cc9_e9885251c556);
-const PARENT_LOCATOR: Uuid = guid(0xa8d35f2d_b30b_454d_abf7_d3d84834ab0c);
-
-const fn guid(number: u128) -> Uuid {
-    Uuid(number.to_be_bytes())
-}
+pub(super) const FILE_PARAMETERS: Guid = Guid::new(0xcaa16737_fa36_4d43_b3b6_33f0aa44e76b);
+pub(super) const VIRTUAL_DISK_SIZE: Guid = Guid::new(0x2fa54224_cd1b_4876_b211_5dbed83bf4b8);
+pub(super) const VIRTUAL_DISK_ID: Guid = Guid::new(0xbeca12ab_b2e6_4523_93ef_c309e000c746);
+pub(super) const LOGICAL_SECTOR_SIZE: Guid = Guid::new(0x8141bf1d_a96f_4709_ba47_f233a8faab5f);
+pub(super) const PHYSICAL_SECTOR_SIZE: Guid = Guid::new(0xcda348c7_445d_4471_9cc9_e9885251c556);
+const PARENT_LOCATOR: Guid = Guid::new(0xa8d35f2d_b30b_454d_abf7_d3d84834ab0c);
 
 /// What the metadata say.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +38,7 @@ pub struct Metadata {
     /// Shared of the disk.
     pub size: u64,
     /// Of the disk, what SCSI inquiry page 83 says.
-    pub disk_id: Uuid,
+    pub disk_id: Guid,
     /// Shared in a sector, as the guest sees it.
     pub logical_sector_size: u32,
     /// Shared in a sector of the medium, as the guest is told.
@@ -54,9 +51,9 @@ pub struct Metadata {
 #[derive(Debug, Clone, Default)]
 pub struct ParentLocator {
     /// [`Header::data_write`](super::Header::data_write) of the parent.
-    pub linkage: Option<Uuid>,
+    pub linkage: Option<Guid>,
     /// What that was before the parent was last merged into.
-    pub linkage2: Option<Uuid>,
+    pub linkage2: Option<Guid>,
     /// Paths of Windows: relative, with the volume's name, absolute.
     pub paths: Vec<String>,
 }
@@ -81,7 +78,7 @@ impl Metadata {
 
     fn read_item(&mut self, bytes: &dyn ReadAt, region: Region, entry: &[u8]) -> Result<()> {
         let fields =
-            || Some((Uuid::from_mixed(entry.array(0)?), entry.le32(16)?, entry.le32(20)?, entry.le32(24)?));
+            || Some((Guid { bytes: entry.array(0)? }, entry.le32(16)?, entry.le32(20)?, entry.le32(24)?));
         let Some((id, offset, length, flags)) = fields() else { return Ok(()) };
         let at = region.offset.saturating_add(offset.into());
         if length > MAX_ITEM || u64::from(offset) + u64::from(length) > u64::from(region.length) {
@@ -100,7 +97,7 @@ impl Metadata {
         Ok(())
     }
 
-    fn take(&mut self, id: Uuid, item: &[u8]) -> Option<()> {
+    fn take(&mut self, id: Guid, item: &[u8]) -> Option<()> {
         match id {
             FILE_PARAMETERS => {
                 self.block_size = item.le32(0)?;
@@ -108,7 +105,7 @@ impl Metadata {
                 (self.leave_blocks_allocated, self.has_parent) = (flags & 1 != 0, flags & 2 != 0);
             }
             VIRTUAL_DISK_SIZE => self.size = item.le64(0)?,
-            VIRTUAL_DISK_ID => self.disk_id = Uuid::from_mixed(item.array(0)?),
+            VIRTUAL_DISK_ID => self.disk_id = Guid { bytes: item.array(0)? },
             LOGICAL_SECTOR_SIZE => self.logical_sector_size = item.le32(0)?,
             PHYSICAL_SECTOR_SIZE => self.physical_sector_size = item.le32(0)?,
             PARENT_LOCATOR => self.parent = Some(parent_locator(item)?),
@@ -147,8 +144,8 @@ fn parent_locator(item: &[u8]) -> Option<ParentLocator> {
         let key = text(item, entry.le32(0)?, entry.le16(8)?)?;
         let value = text(item, entry.le32(4)?, entry.le16(10)?)?;
         match key.as_str() {
-            "parent_linkage" => locator.linkage = Uuid::from_text(&value),
-            "parent_linkage2" => locator.linkage2 = Uuid::from_text(&value),
+            "parent_linkage" => locator.linkage = Guid::from_braced(&value).ok(),
+            "parent_linkage2" => locator.linkage2 = Guid::from_braced(&value).ok(),
             "relative_path" => locator.paths.insert(0, value),
             "volume_path" | "absolute_win32_path" => locator.paths.push(value),
             _ => {}

@@ -6,8 +6,9 @@
 
 use super::super::error::Result;
 use super::super::field::{Fields, read_up_to};
-use super::super::{Error, Format, Uuid};
+use super::super::{Error, Format};
 use super::header::{broken, checksum};
+use crate::Guid;
 use crate::ReadAt;
 
 const OFFSETS: [u64; 2] = [192 << 10, 256 << 10];
@@ -15,10 +16,10 @@ const SIZE: usize = 64 << 10;
 /// As the specification has it.
 const MAX_ENTRIES: u32 = 2047;
 
-pub(super) const BAT: Uuid =
-    Uuid::from_mixed(*b"\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08");
-pub(super) const METADATA: Uuid =
-    Uuid::from_mixed(*b"\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e");
+pub(super) const BAT: Guid =
+    Guid { bytes: *b"\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08" };
+pub(super) const METADATA: Guid =
+    Guid { bytes: *b"\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e" };
 
 /// A part of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ fn read_one(bytes: &dyn ReadAt, offset: u64) -> Result<Regions> {
     })
 }
 
-fn parse(entry: &[u8]) -> Option<(Uuid, Region, bool)> {
+fn parse(entry: &[u8]) -> Option<(Guid, Region, bool)> {
     let region = Region { offset: entry.le64(16)?, length: entry.le32(24)? };
-    Some((Uuid::from_mixed(entry.array(0)?), region, entry.le32(28)? & 1 != 0))
+    Some((Guid { bytes: entry.array(0)? }, region, entry.le32(28)? & 1 != 0))
 }

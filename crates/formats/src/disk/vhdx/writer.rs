@@ -6,14 +6,15 @@
 
 use std::io::{self, Seek, Write};
 
+use super::super::Format;
 use super::super::blocks::{Blocks, Units, Watch};
 use super::super::sink::{Options, Sink, whole_sectors};
-use super::super::{Format, Uuid};
 use super::header::checksum;
 use super::metadata::{
     FILE_PARAMETERS, LOGICAL_SECTOR_SIZE, MAX_SIZE, PHYSICAL_SECTOR_SIZE, VIRTUAL_DISK_ID, VIRTUAL_DISK_SIZE,
 };
 use super::regions::{BAT, METADATA};
+use crate::Guid;
 use crate::ReadAt;
 use crate::fields::put;
 
@@ -99,8 +100,8 @@ fn header(sequence: u64, options: &Options) -> Vec<u8> {
     let mut header = vec![0; 4096];
     put(&mut header, 0, b"head");
     put(&mut header, 8, &sequence.to_le_bytes());
-    put(&mut header, 16, &options.uuid("vhdx file write").to_mixed());
-    put(&mut header, 32, &options.uuid("vhdx data write").to_mixed());
+    put(&mut header, 16, &options.uuid("vhdx file write").bytes);
+    put(&mut header, 32, &options.uuid("vhdx data write").bytes);
     put(&mut header, 66, &1u16.to_le_bytes());
     put(&mut header, 68, &(MIB as u32).to_le_bytes());
     put(&mut header, 72, &LOG_AT.to_le_bytes());
@@ -112,7 +113,7 @@ fn regions(bat_size: u64) -> Vec<u8> {
     put(&mut table, 0, b"regi");
     put(&mut table, 8, &2u32.to_le_bytes());
     for (at, guid, offset, length) in [(16, BAT, BAT_AT, bat_size), (48, METADATA, METADATA_AT, MIB)] {
-        put(&mut table, at, &guid.to_mixed());
+        put(&mut table, at, &guid.bytes);
         put(&mut table, at + 16, &offset.to_le_bytes());
         // The BAT has 16 MiB at most.
         put(&mut table, at + 24, &(length as u32).to_le_bytes());
@@ -133,8 +134,8 @@ fn metadata(size: u64, block: u64, kind: Kind, options: &Options) -> Vec<u8> {
     const REQUIRED: u32 = 4;
     let leave_allocated = u32::from(kind == Kind::Fixed);
     let parameters = [(block as u32).to_le_bytes(), leave_allocated.to_le_bytes()].concat();
-    let disk_id = options.uuid("vhdx disk").to_mixed();
-    let items: [(Uuid, &[u8], u32); 5] = [
+    let disk_id = options.uuid("vhdx disk").bytes;
+    let items: [(Guid, &[u8], u32); 5] = [
         (FILE_PARAMETERS, &parameters, REQUIRED),
         (VIRTUAL_DISK_SIZE, &size.to_le_bytes(), DISK | REQUIRED),
         (VIRTUAL_DISK_ID, &disk_id, DISK | REQUIRED),
@@ -147,7 +148,7 @@ fn metadata(size: u64, block: u64, kind: Kind, options: &Options) -> Vec<u8> {
     let mut at = 64 << 10;
     for (number, (id, item, flags)) in items.iter().enumerate() {
         let entry = 32 + number * 32;
-        put(&mut region, entry, &id.to_mixed());
+        put(&mut region, entry, &id.bytes);
         put(&mut region, entry + 16, &(at as u32).to_le_bytes());
         put(&mut region, entry + 20, &(item.len() as u32).to_le_bytes());
         put(&mut region, entry + 24, &flags.to_le_bytes());

@@ -8,14 +8,19 @@ use crate::gpt::{Attributes, Guid, Partition, SectorSize, Table};
 use crate::mbr::{Entry, Record, types};
 use crate::{Mosaic, ReadAt as _};
 
+/// Bytes of a sector of the partition table.
+const SECTOR: u64 = 512;
+
 /// Where GRUB's boot_hybrid.img has the address of what it loads.
 const GRUB_ADDRESS: usize = 432;
 
-/// A file of the image that is a partition too.
+/// A file of the image, or a part of one, that is a partition too.
 #[derive(Debug, Clone)]
 pub struct HybridPartition {
     /// The path of the file.
     pub path: String,
+    /// The part of it that the partition is, from a multiple of 512 on; `None`: all of it.
+    pub part: Option<Range<u64>>,
     /// The type.
     pub kind: Guid,
     /// Its own name.
@@ -46,6 +51,17 @@ impl Hybrid {
         Ok(range.start..range.end.next_multiple_of(ALIGNMENT))
     }
 
+    fn partition(
+        &self,
+        files: &BTreeMap<String, Range<u64>>,
+        partition: &HybridPartition,
+    ) -> Result<Range<u64>, WriteError> {
+        let file = self.range(files, &partition.path)?;
+        let Some(part) = &partition.part else { return Ok(file) };
+        let end = file.start.saturating_add(part.end).next_multiple_of(SECTOR);
+        Ok(file.start.saturating_add(part.start)..end.min(file.end))
+    }
+
     /// Where the last partition ends: those are whole pages, files need not be.
     pub(super) fn end(&self, files: &BTreeMap<String, Range<u64>>) -> u64 {
         let ends = self.partitions.iter().filter_map(|partition| self.range(files, &partition.path).ok());
@@ -63,7 +79,7 @@ impl Hybrid {
                 number,
                 kind: partition.kind,
                 guid: partition.guid,
-                range: self.range(files, &partition.path)?,
+                range: self.partition(files, partition)?,
                 attributes: partition.attributes,
                 name: partition.name.clone(),
             });

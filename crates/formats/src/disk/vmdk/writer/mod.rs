@@ -45,13 +45,13 @@ impl Description {
 fn descriptor(size: u64, create_type: &str, description: &Description, options: &Options) -> Vec<u8> {
     let sectors = size / SECTOR;
     let uuid = options.uuid("vmdk");
-    let [a, b, c, d, ..] = uuid.0;
+    let [a, b, c, d, ..] = uuid.ordered();
     // All ones stands for no parent, and QEMU takes this one for unchanged.
     let cid = u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff;
     // The geometry that VMware gives to disks on SCSI.
     let cylinders = (sectors / (255 * 63)).min(65535);
     let bytes: String = uuid
-        .0
+        .ordered()
         .iter()
         .enumerate()
         .map(|(at, byte)| {
