@@ -39,6 +39,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("acl", Need::Test, "setfacl: what a root writer cannot keep"),
     ("atftp", Need::Test, "a TFTP client with windowsize"),
     ("attr", Need::Test, "setfattr and getfattr"),
+    ("b3sum", Need::Test, "judges content digests"),
     ("binutils", Need::Test, "objdump judges PE files"),
     ("btrfs-progs", Need::Test, "mkfs.btrfs"),
     ("busybox-static", Need::Test, "a second init to kexec into"),

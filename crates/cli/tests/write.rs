@@ -12,7 +12,8 @@ use serde_json::Value;
 const MIB: usize = 1 << 20;
 
 fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).current_dir(directory).args(arguments).output();
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
+    let output = Command::new(program).current_dir(directory).args(arguments).env("PATH", path).output();
     let output =
         output.unwrap_or_else(|error| panic!("{program} (Debian: gdisk, fdisk, qemu-utils): {error}"));
     let text =
@@ -89,10 +90,77 @@ fn a_data_partition_is_added_to_a_gpt() {
     let verified = run(directory, "sgdisk", &["-v", "device"]);
     assert!(verified.contains("No problems found"), "{verified}");
     let shown = run(directory, "sgdisk", &["-p", "device"]);
-    assert!(shown.contains("data") && shown.contains("boot"), "{shown}");
+    assert!(shown.contains("persist") && shown.contains("boot"), "{shown}");
     let mut code = [0; 9];
     std::fs::File::open(directory.join("device")).unwrap().read_exact_at(&mut code, 0).unwrap();
     assert_eq!(&code, b"boot code");
+}
+
+/// The bytes of the last partition, as a file of its own.
+fn last_partition(directory: &Path, told: &Value) -> &'static str {
+    let number = |key: &str| told["persist"][key].as_u64().unwrap();
+    let mut bytes = vec![0; number("size") as usize];
+    std::fs::File::open(directory.join("device"))
+        .unwrap()
+        .read_exact_at(&mut bytes, number("start"))
+        .unwrap();
+    std::fs::write(directory.join("partition"), bytes).unwrap();
+    "partition"
+}
+
+#[test]
+fn the_data_partition_has_a_file_system_that_is_found_by_its_label() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    image(directory);
+    for (format, kind, label) in [("ext4", "ext4", "persist"), ("fat", "vfat", "PERSIST")] {
+        device(directory);
+        let arguments = ["image.raw", "device", "--yes", "--json", "--persist", "--persist-format", format];
+        let output = write(directory, &arguments).success();
+        let told: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        assert_eq!(
+            (&told["persist"]["format"], &told["persist"]["label"]),
+            (&format.into(), &"persist".into())
+        );
+        let verified = run(directory, "sgdisk", &["-v", "device"]);
+        assert!(verified.contains("No problems found"), "{verified}");
+        run(directory, "cmp", &["-n", &(10 * MIB).to_string(), "-i", "1048576", "image.raw", "device"]);
+        let partition = last_partition(directory, &told);
+        let said = run(directory, "blkid", &["--probe", "--output", "export", partition]);
+        assert!(said.contains(&format!("\nTYPE={kind}\n")), "{said}");
+        assert!(said.contains(&format!("LABEL={label}\n")), "{said}");
+        match format {
+            "ext4" => run(directory, "e2fsck", &["-f", "-n", partition]),
+            _ => run(directory, "fsck.fat", &["-n", partition]),
+        };
+        // An outside tool puts a file there and finds it.
+        std::fs::write(directory.join("note"), "kept").unwrap();
+        let found = match format {
+            "ext4" => {
+                run(directory, "debugfs", &["-w", "-R", "write note note", partition]);
+                run(directory, "debugfs", &["-R", "cat note", partition])
+            }
+            _ => {
+                run(directory, "mcopy", &["-i", partition, "note", "::note"]);
+                run(directory, "mtype", &["-i", partition, "::note"])
+            }
+        };
+        assert!(found.contains("kept"), "{found}");
+    }
+}
+
+#[test]
+fn a_label_that_the_file_system_has_no_room_for_is_refused_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    image(directory);
+    device(directory);
+    for (format, label) in [("fat", "twelve-chars"), ("ext4", "seventeen-letters"), ("ext4", "two words")] {
+        let persist = ["--persist", "--persist-format", format, "--persist-label", label];
+        write(directory, &[&["image.raw", "device", "--yes"], &persist[..]].concat()).code(2);
+    }
+    write(directory, &["image.raw", "device", "--yes", "--persist-label", "a"]).code(2);
+    assert!(std::fs::read(directory.join("device")).unwrap().iter().all(|&byte| byte == 0xaa));
 }
 
 #[test]

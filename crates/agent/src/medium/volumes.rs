@@ -210,7 +210,7 @@ mod tests {
         let json = manifest.to_bytes().unwrap();
         pin.root_manifest = Digest::of(&json);
         let (data_guid, tree_guid) = manifest.verity.as_ref().unwrap().partition_guids();
-        assert_eq!((data_guid[..], tree_guid[..]), (root_hash.0[..16], root_hash.0[16..]));
+        assert_eq!([data_guid, tree_guid].concat(), root_hash.0);
         let disk = |tree_guid| {
             let mut disk = Mosaic::new(8 * MIB);
             let entry = |number, kind, guid, start| Partition {

@@ -8,10 +8,9 @@ use bootwright_formats::ReadAt;
 use bootwright_formats::compression::Compression;
 use bootwright_formats::disk::container::{Firmware, Machine};
 use bootwright_formats::disk::{Format, Options};
-use bootwright_image::Digest;
 use clap::Args;
 
-use crate::disks::{Opened, Progress, Request, Rescue, atomically, fault};
+use crate::disks::{ContentDigest, Eager, Opened, Progress, Request, Rescue, atomically, fault};
 use crate::failure::{Failure, Kind, OrFail as _};
 use target::{Compress, Parameters, Target};
 
@@ -130,7 +129,7 @@ impl Convert {
         Ok(())
     }
 
-    fn write(&self, target: Target, disk: &dyn ReadAt) -> Result<Digest, Failure> {
+    fn write(&self, target: Target, disk: &dyn ReadAt) -> Result<ContentDigest, Failure> {
         let name = self.output.file_name().map(|name| name.to_string_lossy().into_owned());
         let mut options = Options::new(self.seed.clone().or(name).unwrap_or_default());
         options.time = source_date_epoch()?;
@@ -146,7 +145,8 @@ impl Convert {
                 compress: self.compress,
                 machine: &machine,
             };
-            let written = target.write(disk, file, &self.output, &parameters);
+            let written =
+                Eager::new(file).and_then(|mut to| target.write(disk, &mut to, &self.output, &parameters));
             let what = format!("{} to {}", self.input.display(), self.output.display());
             written.map_err(|error| fault(&what, &error))
         })?;
@@ -182,7 +182,7 @@ impl Convert {
             "output": self.output,
             "to": done.target.name(),
             "size": done.size,
-            "content": done.digest,
+            "content": done.digest.to_string(),
             "lost": lost,
         });
         println!("{}", serde_json::to_string_pretty(&value).or_bad()?);
@@ -196,7 +196,7 @@ struct Done {
     format: Format,
     compression: Compression,
     size: u64,
-    digest: Digest,
+    digest: ContentDigest,
     lost: (Vec<std::ops::Range<u64>>, Option<String>),
 }
 

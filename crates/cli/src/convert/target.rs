@@ -1,7 +1,6 @@
 //! What a disk is converted to.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::path::Path;
 
 use bootwright_formats::ReadAt;
@@ -82,7 +81,7 @@ impl Target {
     pub fn write(
         self,
         disk: &dyn ReadAt,
-        to: &mut File,
+        to: &mut (impl Write + Seek),
         path: &Path,
         parameters: &Parameters<'_>,
     ) -> io::Result<()> {

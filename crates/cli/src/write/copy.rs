@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use bootwright_formats::ReadAt;
@@ -17,9 +18,20 @@ const MIN_HOLE: u64 = 1 << 20;
 /// The two copies of a partition table and an LVM label or RAID superblock lie within this of the ends.
 const TAIL: u64 = 1 << 20;
 
-/// Writes the disk to the start of `to`, which has `size` bytes, and wipes what is at its very end: a table
-/// that was there would be taken for a copy of the new one.
-pub fn copy(disk: &dyn ReadAt, to: &File, size: u64, threads: usize, watch: &dyn Watch) -> io::Result<()> {
+/// The very end of a device of `size` bytes behind the first `used` ones, which is to be wiped: a table that was there
+/// would be taken for a copy of the new one.
+pub fn tail(size: u64, used: u64) -> Range<u64> {
+    size.saturating_sub(TAIL).max(used)..size
+}
+
+/// Writes the disk to the start of `to`, and wipes `tail`.
+pub fn copy(
+    disk: &dyn ReadAt,
+    to: &File,
+    tail: Range<u64>,
+    threads: usize,
+    watch: &dyn Watch,
+) -> io::Result<()> {
     let mut done = 0;
     let end = disk.size();
     Blocks { source: disk, unit: UNIT, threads, watch }.each(|index, units| {
@@ -33,14 +45,13 @@ pub fn copy(disk: &dyn ReadAt, to: &File, size: u64, threads: usize, watch: &dyn
         Ok(())
     })?;
     zero(to, done, end)?;
-    let tail = size.saturating_sub(TAIL).max(end);
-    write_zeros(to, tail, size)?;
+    write_zeros(to, tail.start, tail.end)?;
     to.sync_all()
 }
 
 /// Makes `start..end` read as zeros. A hole frees the flash below; a device that cannot promise that its holes
 /// are zeros says so, and is told to zero them; one that cannot do this either is written to.
-fn zero(to: &File, start: u64, end: u64) -> io::Result<()> {
+pub fn zero(to: &File, start: u64, end: u64) -> io::Result<()> {
     // Devices take whole sectors only, of which the largest have 4096 bytes.
     let (first, last) = (start.next_multiple_of(UNIT), end - end % UNIT);
     if end.saturating_sub(start) < MIN_HOLE || last <= first {

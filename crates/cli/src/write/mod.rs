@@ -2,7 +2,8 @@
 //!
 //! 1. [`device`]: what it is. 2. [`usage`]: whether something uses it; then nothing is done. 3. [`contents`]:
 //!    what would be lost; asked unless `--yes`. 4. [`copy`]: the data, and zeros where old data would show.
-//! 5. [`verify`]: read back from the medium. 6. [`persist`]: a partition in what is left.
+//! 5. [`verify`]: read back from the medium. 6. [`persist`]: a partition in what is left. ext4 is put there before
+//!    step 4: mke2fs wants the device for itself, and so do we from then on.
 
 mod contents;
 mod copy;
@@ -16,11 +17,10 @@ use std::path::{Path, PathBuf};
 
 use bootwright_formats::disk::{Format, Options};
 use bootwright_formats::{FileBytes, ReadAt as _};
-use bootwright_image::Digest;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use crate::disks::{Opened, Progress, Request, fault};
+use crate::disks::{ContentDigest, Opened, Progress, Request, fault};
 use crate::failure::{Failure, Kind, OrFail as _};
 use device::Device;
 
@@ -42,9 +42,15 @@ pub struct Write {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
-    /// Add a partition for data in the space behind the image.
+    /// Add a partition for data, with an empty file system, in the space behind the image.
     #[arg(long)]
     persist: bool,
+    /// What is in that partition.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ext4", requires = "persist")]
+    persist_format: persist::Format,
+    /// The name of that partition and of the file system in it.
+    #[arg(long, value_name = "NAME", default_value = "persist", requires = "persist")]
+    persist_label: String,
     /// Where a compressed image is unpacked: there has to be room for all of it.
     #[arg(long, value_name = "DIRECTORY", default_value = "/var/tmp")]
     spool: PathBuf,
@@ -69,15 +75,23 @@ impl Write {
             let what = format!("{path} has {there} bytes, the image {size}. Nothing was written");
             return Err(Failure::message(Kind::Environment, what));
         }
-        let plan = if self.persist { Some(persist::Plan::new(&image.disk, device.size)?) } else { None };
+        let plan = if self.persist { Some(self.plan(&image, &device)?) } else { None };
         self.show(&device, size)?;
         warn_of_sectors(&image.disk, &device);
         self.ask(&device)?;
+        if let Some(plan) = &plan {
+            plan.make_ext4(&device)?;
+        }
         let file = device.open()?;
-        let digest = self.write(&image, &device, &file)?;
+        let used = plan.as_ref().map_or(size, |plan| plan.range.end);
+        let digest = self.write(&image, &device, (&file, used))?;
         let partition = plan.map(|plan| plan.carry_out(&file, &device)).transpose()?;
         file.sync_all().map_err(|error| fault("finishing", &error))?;
         self.tell(&image, &device, digest, partition)
+    }
+
+    fn plan(&self, image: &Opened, device: &Device) -> Result<persist::Plan, Failure> {
+        persist::Plan::new(&image.disk, device.size, self.persist_format, &self.persist_label)
     }
 
     /// What would be destroyed, on standard error.
@@ -115,11 +129,17 @@ impl Write {
         Err(Failure::message(Kind::Usage, "not confirmed. Nothing was written"))
     }
 
-    fn write(&self, image: &Opened, device: &Device, file: &std::fs::File) -> Result<Digest, Failure> {
+    /// Nothing of the first `used` bytes is taken for something old.
+    fn write(
+        &self,
+        image: &Opened,
+        device: &Device,
+        (file, used): (&std::fs::File, u64),
+    ) -> Result<ContentDigest, Failure> {
         let options = Options::new("");
         let progress = Progress::new(image.disk.size(), "writing");
         let what = format!("{} to {}", self.image.display(), device.path.display());
-        copy::copy(&image.disk, file, device.size, options.threads, &progress)
+        copy::copy(&image.disk, file, copy::tail(device.size, used), options.threads, &progress)
             .map_err(|error| fault(&format!("{what}, which is incomplete now"), &error))?;
         let (digest, pieces) = progress.finish_with_pieces();
         verify::verify(&device.path, image.disk.size(), &pieces)?;
@@ -130,7 +150,7 @@ impl Write {
         &self,
         image: &Opened,
         device: &Device,
-        digest: Digest,
+        digest: ContentDigest,
         partition: Option<persist::Partition>,
     ) -> Result<(), Failure> {
         if self.json {
@@ -139,10 +159,11 @@ impl Write {
                 "from": image.format.name(),
                 "device": device.path,
                 "size": image.disk.size(),
-                "content": digest,
+                "content": digest.to_string(),
                 "verified": true,
                 "persist": partition.map(|partition| serde_json::json!({
                     "number": partition.number, "start": partition.start, "size": partition.size,
+                    "format": partition.format.name(), "label": partition.label,
                 })),
             });
             println!("{}", serde_json::to_string_pretty(&value).or_bad()?);
@@ -151,7 +172,8 @@ impl Write {
         println!("{}: written and read back, content {digest}", device.path.display());
         if let Some(partition) = partition {
             let (number, size) = (partition.number, HumanBytes(partition.size));
-            println!("partition {number} for data: {size}, without a file system yet");
+            let (format, label) = (partition.format.name(), partition.label);
+            println!("partition {number} for data: {size}, {format}, label {label}");
         }
         Ok(())
     }

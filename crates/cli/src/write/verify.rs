@@ -10,16 +10,14 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use bootwright_image::Digest;
-
-use crate::disks::PIECE;
+use crate::disks::{ContentDigest, PIECE};
 use crate::failure::{Failure, Kind};
 
 /// What O_DIRECT wants buffers and offsets to be multiples of: the largest sector there is.
 const ALIGN: usize = 4096;
 
 /// Compares what is on `path` with the digests of the pieces of a disk of `size` bytes.
-pub fn verify(path: &Path, size: u64, pieces: &BTreeMap<u64, Digest>) -> Result<(), Failure> {
+pub fn verify(path: &Path, size: u64, pieces: &BTreeMap<u64, ContentDigest>) -> Result<(), Failure> {
     let unreadable =
         |error| Failure::message(Kind::Environment, format!("reading back {}: {error}", path.display()));
     let file = open(path).map_err(unreadable)?;
@@ -31,7 +29,7 @@ pub fn verify(path: &Path, size: u64, pieces: &BTreeMap<u64, Digest>) -> Result<
         let length = PIECE.min(size - at) as usize;
         let room = buffer.get_mut(skip..skip + PIECE as usize).unwrap_or_default();
         let there = read(&file, at, room, length).map_err(unreadable)?;
-        if Digest::of(there) != *digest {
+        if ContentDigest::of(there) != *digest {
             let what = format!(
                 "{}: bytes {at} to {} are not what was written: the medium is bad",
                 path.display(),
