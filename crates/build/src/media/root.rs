@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use bootwright_formats::ReadAt as _;
-use bootwright_formats::gpt::Guid;
+use bootwright_formats::{Guid, ReadAt};
 
 use super::Material;
 
@@ -20,7 +19,7 @@ impl Material {
     /// The root as one partition, whose GUID is made of the root's digest; with a dm-verity tree as two, which are named
     /// by the root hash as the Discoverable Partitions Specification (UAPI.2) wants it. None in mode embed.
     pub(super) fn root_parts(&self) -> Vec<RootPart> {
-        let Some(size) = self.root.as_ref().map(|root| root.size()) else { return Vec::new() };
+        let Some(size) = self.root.as_ref().map(ReadAt::size) else { return Vec::new() };
         let kinds = &self.kinds;
         let verity = self.root_manifest.verity.as_ref();
         match verity.and_then(|verity| Some((verity.partition_guids(), verity.hash_offset()?))) {
