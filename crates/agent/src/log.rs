@@ -49,6 +49,12 @@ pub fn start(verbosity: Verbosity) {
     let _ = tracing::subscriber::set_global_default(Console { verbosity });
 }
 
+/// Writes to the kernel log alone: the consoles are the system's now.
+pub fn start_in_system() {
+    sinks().kmsg = OpenOptions::new().write(true).open("/dev/kmsg").ok();
+    let _ = tracing::subscriber::set_global_default(Console { verbosity: Verbosity::Normal });
+}
+
 /// Writes the line of an operation under way over the one before it.
 pub fn progress(text: &str) {
     let mut sinks = sinks();

@@ -11,7 +11,8 @@
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
-//! `agent report system TEXT` once the system is up.
+//! `agent report system TEXT` once the system is up. And a machine that took its root from a server leaves a
+//! process in the system that gives it to others ([`share`]): it [survives](survive).
 
 mod boot;
 mod clock;
@@ -25,7 +26,9 @@ mod medium;
 mod network;
 mod report;
 mod root;
+mod share;
 mod supervise;
+mod survive;
 mod work;
 
 use std::process::ExitCode;
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some(work::ROLE) => work::run(),
         Some(report::ROLE) => report::run(arguments),
+        Some(share::seeder::ROLE) => share::seeder::run(),
         Some("--version") => {
             println!("bootwright-agent {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

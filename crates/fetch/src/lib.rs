@@ -84,6 +84,6 @@ pub use options::{
 pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, RetryPolicy};
 pub use small::{Small, get_small, post_json};
 pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source, WebSeed};
-pub use store::{FileSet, FileStore, Store};
+pub use store::{FileSet, FileStore, ReadOnly, Store};
 pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder};
 pub use whole::{FileComplete, FileOptions, fetch_file};

@@ -2,16 +2,12 @@
 //! nearly once as can be.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bootwright_fetch::{Client, PeerOptions, Port, SeedStatus, Seeder, Store, Timeouts, Trust, dns};
+use bootwright_fetch::{Client, PeerOptions, Port, ReadOnly, SeedStatus, Seeder, Timeouts, Trust, dns};
 use bootwright_image::torrent::InfoHash;
-use bytes::Bytes;
 use url::Url;
 
 use crate::images::{Catalogue, SwarmFile};
@@ -98,55 +94,11 @@ impl Seeding {
     fn seeder(&self, file: &SwarmFile) -> Seeder {
         let tracker = Some(self.tracker.clone());
         let options = PeerOptions::new(Arc::clone(&self.port), Arc::clone(&self.client), tracker);
-        let store = Served { name: file.manifest.file.clone(), file: Arc::clone(&file.file) };
+        let store = ReadOnly::new(file.manifest.file.clone(), Arc::clone(&file.file));
         Seeder::origin(&file.manifest, Arc::new(store), options)
     }
 
     fn seeders(&self) -> MutexGuard<'_, BTreeMap<InfoHash, Seeded>> {
         self.seeders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A file that is served, which nobody writes to.
-struct Served {
-    name: String,
-    file: Arc<File>,
-}
-
-fn read_only() -> io::Error {
-    io::ErrorKind::ReadOnlyFilesystem.into()
-}
-
-impl Store for Served {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn resize(&self, _size: u64) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    fn is_hole(&self, _range: Range<u64>) -> io::Result<bool> {
-        Ok(false)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-
-    fn write_at(&self, _offset: u64, _pieces: &[Bytes]) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn write_zeros(&self, _range: Range<u64>) -> io::Result<()> {
-        Err(read_only())
-    }
-
-    fn complete(&self) -> io::Result<()> {
-        Err(read_only())
     }
 }

@@ -163,7 +163,7 @@ impl Reporter {
 }
 
 /// An event of this moment; the server sets the date on arrival.
-fn happened(stage: Stage, text: &str, bytes: Option<u64>) -> Event {
+pub fn happened(stage: Stage, text: &str, bytes: Option<u64>) -> Event {
     let uptime = Some((log::uptime() * 1000.0).round() / 1000.0);
     Event { at: 0, uptime, stage, text: text.chars().take(MAX_TEXT).collect(), bytes }
 }

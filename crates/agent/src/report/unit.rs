@@ -1,4 +1,4 @@
-//! The unit by which the system tells that it is up.
+//! The unit by which the system tells that it is up; how units of ours get into the system.
 //!
 //! It lies in /run, so that it is gone with the next boot, and runs the agent's own copy. A system without
 //! systemd does not know it and tells nothing.
@@ -32,8 +32,13 @@ pub fn install() -> io::Result<()> {
     create_dir_all("/run/bootwright")?;
     std::fs::copy("/proc/self/exe", AGENT)?;
     set_permissions(AGENT, std::fs::Permissions::from_mode(0o755))?;
+    write_unit(NAME, UNIT)
+}
+
+/// Writes a unit that is started with the system.
+pub fn write_unit(name: &str, text: &str) -> io::Result<()> {
     let wants = format!("{DIRECTORY}/multi-user.target.wants");
     create_dir_all(&wants)?;
-    write(format!("{DIRECTORY}/{NAME}"), UNIT)?;
-    symlink(format!("../{NAME}"), format!("{wants}/{NAME}"))
+    write(format!("{DIRECTORY}/{name}"), text)?;
+    symlink(format!("../{name}"), format!("{wants}/{name}"))
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_fetch::{
-    Client, FileOptions, FileStore, HttpSource, Options, Retries, RetryPolicy, Source, fetch, fetch_file,
-    get_small,
+    Client, Complete, FileOptions, FileStore, HttpSource, Options, Retries, RetryPolicy, Source, fetch,
+    fetch_file, fetch_with_peers, get_small,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
 use bootwright_plan::boot::trusted;
+use bytes::Bytes;
 use tracing::{info, warn};
 use url::Url;
 
@@ -17,6 +18,7 @@ use super::progress::Progress;
 use super::{RootError, VerifiedRoot, detect};
 use crate::boot::{memory, ram};
 use crate::clock;
+use crate::share::{Peering, Shared, Terms};
 
 /// How often in a row a download may fail before the machine gives up: with the growing waits between
 /// them about five minutes, in which a server can be restarted.
@@ -32,6 +34,27 @@ const ROOT_MANIFEST: &str = "root.json";
 pub struct Fetcher {
     /// Names, connections, TLS.
     pub client: Arc<Client>,
+    /// How the root is shared with other machines; `None` when it is not.
+    pub terms: Option<Terms>,
+}
+
+/// A root that has been fetched.
+pub struct Fetched {
+    /// The root.
+    pub root: VerifiedRoot,
+    /// Who sent it, for the report.
+    pub account: String,
+    /// What others are given.
+    pub shared: Option<Shared>,
+}
+
+/// A root manifest that is the right one.
+struct Described {
+    manifest: Verified<RootManifest>,
+    /// As it was fetched.
+    bytes: Bytes,
+    /// Its files are beside it.
+    url: Url,
 }
 
 /// Fetches the root of the image at `address` into memory. Its manifest has to have the digest that `pin`
@@ -41,27 +64,24 @@ pub async fn fetched(
     address: &ImageAddress,
     pin: Option<&Pin>,
     digest: Option<Digest>,
-) -> Result<VerifiedRoot, RootError> {
+) -> Result<Fetched, RootError> {
     let trusted = trusted(pin, digest).ok_or_else(|| RootError::Unpinned(address.url.to_string()))?;
     if trusted.overruled {
         warn!("bootwright.digest= differs from the digest pinned in the initrd and has no effect");
     }
     let trusted = trusted.digest;
     if pin.is_some() || address.is_manifest() {
-        let (manifest, url) = fetcher.manifest(address, &trusted).await?;
-        fetcher.root(&manifest, &url).await
+        let described = fetcher.manifest(address, &trusted).await?;
+        fetcher.root(described, trusted).await
     } else {
-        fetcher.single_file(&address.url, trusted).await
+        let root = fetcher.single_file(&address.url, trusted).await?;
+        Ok(Fetched { root, account: "from its server".into(), shared: None })
     }
 }
 
 impl Fetcher {
     /// The verified manifest, and the URL that its files are beside.
-    async fn manifest(
-        &self,
-        address: &ImageAddress,
-        trusted: &Digest,
-    ) -> Result<(Verified<RootManifest>, Url), RootError> {
+    async fn manifest(&self, address: &ImageAddress, trusted: &Digest) -> Result<Described, RootError> {
         let url = sibling(&address.url, ROOT_MANIFEST)?;
         let mut progress = Progress::new(ROOT_MANIFEST);
         let retry = RetryPolicy::default();
@@ -73,22 +93,40 @@ impl Fetcher {
         }
         let manifest = RootManifest::verify(&small.bytes, trusted)
             .map_err(|source| RootError::Manifest { from: url.to_string(), source })?;
-        Ok((manifest, small.url))
+        Ok(Described { manifest, bytes: small.bytes, url: small.url })
     }
 
-    async fn root(&self, manifest: &Verified<RootManifest>, beside: &Url) -> Result<VerifiedRoot, RootError> {
-        let url = sibling(beside, &manifest.file)?;
+    /// Fetches what is described; `digest` is that of the description.
+    async fn root(&self, described: Described, digest: Digest) -> Result<Fetched, RootError> {
+        let Described { manifest, bytes, url: beside } = described;
+        let url = sibling(&beside, &manifest.file)?;
         let path = room_for(&manifest.file, manifest.size)?;
         let store = store(&path)?;
         info!("fetching {url}, {} MiB", manifest.size.div_ceil(1 << 20));
-        let mirror: Arc<dyn Source> =
-            Arc::new(HttpSource::new(self.client.clone(), url, Some(manifest.size)));
+        let peering = self.terms.and_then(|terms| match Peering::join(&self.client, &url, terms) {
+            Ok(peering) => Some(peering),
+            Err(error) => {
+                warn!("no port for other machines: {error}: the root comes from its server alone");
+                None
+            }
+        });
+        let mirror: [Arc<dyn Source>; 1] =
+            [Arc::new(HttpSource::new(self.client.clone(), url, Some(manifest.size)))];
         let mut progress = Progress::new(&manifest.file);
+        let observe = &mut |notice: bootwright_fetch::Notice<'_>| progress.notice(&notice);
         let options = Options::default().with_retries(RETRIES);
-        let done =
-            fetch(manifest, &[mirror], store, &options, &mut |notice| progress.notice(&notice)).await?;
+        let (done, shared) = match peering {
+            None => (fetch(&manifest, &mirror, store, &options, observe).await?, None),
+            Some(peering) => {
+                let (peers, listening) = peering.split();
+                let fetched = fetch_with_peers(&manifest, &mirror, store, peers, &options, observe);
+                let (done, seeder) = fetched.await?;
+                (done, Some(Shared::new(listening, seeder, bytes.to_vec(), digest)))
+            }
+        };
         progress.done(manifest.size, done.took);
-        Ok(VerifiedRoot::of(manifest, path.into()))
+        let root = VerifiedRoot::of(&manifest, path.into());
+        Ok(Fetched { root, account: account(&done), shared })
     }
 
     /// A root without manifest: its digest covers the whole file.
@@ -111,6 +149,19 @@ impl Fetcher {
         let format = detect(Path::new(&path)).ok_or_else(|| RootError::Format(url.to_string()))?;
         Ok(VerifiedRoot { path: path.into(), format, size: done.size, verity: None })
     }
+}
+
+/// Who sent how much: `12.0 MiB from mirrors, 30.5 MiB from 3 peers`.
+fn account(done: &Complete) -> String {
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) & 1023) * 10 / 1024);
+    let progress = done.progress;
+    let mirrors = progress.stored.saturating_sub(progress.kept).saturating_sub(progress.from_peers);
+    let givers = done.by_peer.iter().filter(|peer| peer.received > 0).count();
+    let mut text = format!("{} from mirrors, {} from {givers} peers", mib(mirrors), mib(progress.from_peers));
+    if done.refused > 0 {
+        text.push_str(&format!(", {} damaged chunks refused", done.refused));
+    }
+    text
 }
 
 /// Checks the memory before the first byte and gives the path of the file.

@@ -20,7 +20,7 @@ use crate::boot::BootError;
 
 pub use copied::copied;
 pub use embedded::embedded;
-pub use fetched::{Fetcher, fetched};
+pub use fetched::{Fetched, Fetcher, fetched};
 
 /// A root whose every byte has been compared with a digest that is trusted.
 #[derive(Debug)]

@@ -33,6 +33,7 @@ use crate::log::{self, Verbosity};
 use crate::network::Network;
 use crate::report::{self, Reporter, unit};
 use crate::root::{self, VerifiedRoot};
+use crate::share;
 
 /// The name of this role on the command line.
 pub const ROLE: &str = "work";
@@ -130,13 +131,25 @@ impl Work {
             return self.kexec_image(&online, &address).await;
         }
         let pin = self.instructions.pin.as_ref();
-        let fetcher = root::Fetcher { client: Arc::clone(&online.client) };
+        let terms = share::Terms::of(&self.instructions.options);
+        let fetcher = root::Fetcher { client: Arc::clone(&online.client), terms };
         self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
-        let root = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
-        let root = root.map_err(|error| Failure::of("fetching the root", &error).with(online.evidence()))?;
-        info!("every byte of the root is verified");
-        self.reporter.moved(Stage::Fetch, "root verified", Some(root.size()));
-        self.hand_over_root(&root, Some(&online.network))
+        share::spread().await;
+        let fetched = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
+        let fetched =
+            fetched.map_err(|error| Failure::of("fetching the root", &error).with(online.evidence()))?;
+        let root::Fetched { root, account, shared } = fetched;
+        info!("every byte of the root is verified: {account}");
+        self.reporter.moved(Stage::Fetch, &format!("root verified: {account}"), Some(root.size()));
+        let handover = self.hand_over_root(&root, Some(&online.network))?;
+        if let (Some(shared), Some(terms)) = (shared, terms) {
+            let left =
+                share::leave_seeder(shared, root.path(), terms, &online.network, self.reporter.spool());
+            if let Some(text) = left.await {
+                self.reporter.event(Stage::Boot, &text);
+            }
+        }
+        Ok(handover)
     }
 
     /// Mounts the root and leaves in it, and in /run, what the system shall find.

@@ -44,6 +44,12 @@ pub(super) struct Recipe {
     /// What the machine does when it cannot boot: `reboot` (default), `shell` or `poweroff`, with
     /// `,SECONDS` to wait before.
     pub on_failure: Option<Text>,
+    /// Whether machines take the root from each other, too.
+    pub peers: Option<Spanned<bool>>,
+    /// How long a machine gives its root to others once its system runs: `off`, `30m`, `2h`.
+    pub seed: Option<Text>,
+    /// The most that a machine gives to others, in bytes a second: `20M`.
+    pub upload: Option<Text>,
     /// URLs of directories that hold copies of the image's files: they go into its torrent.
     #[serde(default)]
     pub mirrors: Texts,

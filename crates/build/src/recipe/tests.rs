@@ -71,6 +71,8 @@ fn every_fault_is_told_with_its_line() {
         (format!("name = 'a'\norder = 'trace'\n{root}"), 2, "order is for the format erofs"),
         (format!("name = 'a'\nformat = 'erofs'\ncompression = 'xz'\n{root}"), 3, "not with xz"),
         (format!("name = 'a'\non_failure = 'explode'\n{root}"), 2, "unknown action"),
+        (format!("name = 'a'\nseed = 'never'\n{root}"), 2, "neither off nor a time"),
+        (format!("name = 'a'\nupload = '1k'\n{root}"), 2, "at least 64k"),
         (format!("name = 'a'\nurl = 'http://s/images/a'\n{root}"), 2, "ends with image.json"),
         (format!("name = 'a'\nurl = 'ftp://s/a/image.json'\n{root}"), 2, "http:// or https://"),
         (format!("name = 'a'\nurl = 'http:///image.json'\n{root}"), 2, "http:// or https://"),
@@ -119,6 +121,13 @@ fn a_command_line_of_several_lines_is_one() {
     let text = "name = 'a'\non_failure = 'shell,5'\n[root]\nsource = 'tar'\npath = 'x'\n[kernel]\n\
         cmdline = '''\nquiet\n  console=tty0\n'''\n";
     assert_eq!(parse(text).unwrap().cmdline, "quiet console=tty0 bootwright.on_failure=shell,5");
+}
+
+#[test]
+fn what_machines_share_goes_onto_the_command_line() {
+    let text = "name = 'a'\npeers = false\nseed = '2h'\nupload = '20M'\n[root]\nsource = 'tar'\npath = 'x'\n";
+    let line = "bootwright.peers=off bootwright.seed=2h bootwright.upload=20M";
+    assert_eq!(parse(text).unwrap().cmdline, line);
 }
 
 fn template() -> impl Strategy<Value = Template> {

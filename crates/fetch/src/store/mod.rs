@@ -1,6 +1,7 @@
 //! Where verified bytes go.
 
 mod file;
+mod read_only;
 mod set;
 mod sparse;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub use file::FileStore;
+pub use read_only::ReadOnly;
 pub use set::FileSet;
 
 /// A place for one file. All calls may block and come from worker threads, several at a time, for

@@ -44,10 +44,24 @@ impl Seeder {
     /// Gives the root of `manifest` from `store`, where every byte has to be there, as the origin of a fleet:
     /// each chunk to one machine at first. Wants a tokio runtime.
     pub fn origin(manifest: &Verified<RootManifest>, store: Arc<dyn Store>, options: PeerOptions) -> Self {
+        Self::whole(manifest, store, options, Seeding::Revealing)
+    }
+
+    /// The same as one of the fleet that has everything: it tells so, and is asked for anything.
+    pub fn machine(manifest: &Verified<RootManifest>, store: Arc<dyn Store>, options: PeerOptions) -> Self {
+        Self::whole(manifest, store, options, Seeding::Plain)
+    }
+
+    fn whole(
+        manifest: &Verified<RootManifest>,
+        store: Arc<dyn Store>,
+        options: PeerOptions,
+        seeding: Seeding,
+    ) -> Self {
         let layout = Arc::new(Layout::of(manifest));
         let stored = Bits::all(layout.count());
         let subject = Subject { info: Arc::new(Info::of(manifest)), layout, store, manners: Manners::Fleet };
-        Self::run(Hub::new(subject, options, stored, Seeding::Revealing))
+        Self::run(Hub::new(subject, options, stored, seeding))
     }
 
     pub(crate) fn run(hub: Hub) -> Self {

@@ -9,8 +9,10 @@
 //! - `--` ends the parameters: what follows belongs to PID 1.
 
 mod options;
+mod sharing;
 
 pub use options::{BootOptions, FailureAction, OnFailure, OptionError, Problem, distance};
+pub use sharing::{Rate, Seed};
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::CommandLine;
+use super::{CommandLine, Rate, Seed};
 use crate::Digest;
 use crate::manifest::Mode;
 
@@ -12,8 +12,20 @@ use crate::manifest::Mode;
 const PREFIX: &str = "bootwright.";
 
 /// Every key that is understood, without the prefix.
-const KEYS: &[&str] =
-    &["image", "digest", "mode", "overlay", "report", "on_failure", "compat", "verify", "debug"];
+const KEYS: &[&str] = &[
+    "image",
+    "digest",
+    "mode",
+    "overlay",
+    "report",
+    "peers",
+    "seed",
+    "upload",
+    "on_failure",
+    "compat",
+    "verify",
+    "debug",
+];
 
 /// What the machine does when it cannot boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +86,12 @@ pub struct BootOptions {
     pub overlay: Option<String>,
     /// `report=URL`: where events are posted; default: the server the image came from.
     pub report: Option<String>,
+    /// `peers=off`: nothing is taken from other machines and nothing given to them.
+    pub peers_off: bool,
+    /// `seed=off|LIFETIME`.
+    pub seed: Seed,
+    /// `upload=RATE`: the most that other machines are given.
+    pub upload: Option<Rate>,
     /// `on_failure=`.
     pub on_failure: OnFailure,
     /// `compat=aria2`: the generic names of aria2-initrd (`url=` …) count.
@@ -149,6 +167,9 @@ impl BootOptions {
             "mode" => self.mode = Some(parse(text()?)?),
             "overlay" => self.overlay = Some(overlay_size(text()?)?),
             "report" => self.report = Some(text()?.to_owned()),
+            "peers" => self.peers_off = !switch(Some(text()?))?,
+            "seed" => self.seed = parse(text()?)?,
+            "upload" => self.upload = Some(parse(text()?)?),
             "on_failure" => self.on_failure = parse(text()?)?,
             "compat" if text()? == "aria2" => self.compat_aria2 = true,
             "compat" => return Err(Problem::Value("only aria2 is known".into())),
@@ -221,13 +242,17 @@ mod tests {
         let (options, errors) = read(
             "quiet bootwright.image=http://10.0.0.1/images/a/image.json bootwright.mode=ram \
              bootwright.overlay=50% bootwright.on-failure=shell,30 bootwright.compat=aria2 \
-             bootwright.verify=off bootwright.debug",
+             bootwright.verify=off bootwright.peers=off bootwright.seed=2h bootwright.upload=20M \
+             bootwright.debug",
         );
         assert_eq!(errors, []);
         assert_eq!(options.mode, Some(Mode::Ram));
         let wait = Some(Duration::from_secs(30));
         assert_eq!(options.on_failure, OnFailure { action: FailureAction::Shell, wait });
         assert!(options.compat_aria2 && options.verify_off && options.debug);
+        assert!(options.peers_off);
+        assert_eq!(options.seed, Seed::For(Duration::from_secs(7200)));
+        assert_eq!(options.upload, Some(Rate(20 << 20)));
         assert!(!read("bootwright.verify=on").0.verify_off);
         assert_eq!(read("bootwright.verify").1.len(), 1, "to switch it off takes a word");
     }

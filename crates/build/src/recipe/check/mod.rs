@@ -39,7 +39,17 @@ impl Checker {
             Some(kernel) => (kernel.span(), kernel.into_inner()),
             None => (0..0, raw::Kernel::default()),
         };
-        let cmdline = self.cmdline(kernel.cmdline.as_ref(), raw.on_failure.as_ref());
+        let peers = raw.peers.map(|peers| {
+            let word = if *peers.get_ref() { "on" } else { "off" };
+            Text::new(peers.span(), word.to_owned())
+        });
+        let parameters = [
+            ("on_failure", raw.on_failure.as_ref()),
+            ("peers", peers.as_ref()),
+            ("seed", raw.seed.as_ref()),
+            ("upload", raw.upload.as_ref()),
+        ];
+        let cmdline = self.cmdline(kernel.cmdline.as_ref(), &parameters);
         if let Some(version) = &kernel.version {
             self.test(version, "a kernel version is one plain name", is_plain_name);
         }
@@ -118,8 +128,8 @@ impl Checker {
         if url.ends_with('/') { url } else { format!("{url}/") }
     }
 
-    /// The command line with `on_failure` in it; every `bootwright.*` key must be known.
-    fn cmdline(&mut self, cmdline: Option<&Text>, on_failure: Option<&Text>) -> String {
+    /// The command line with the recipe's own keys in it as `bootwright.*` parameters; all of them must be known.
+    fn cmdline(&mut self, cmdline: Option<&Text>, parameters: &[(&str, Option<&Text>)]) -> String {
         let mut line = String::new();
         if let Some(cmdline) = cmdline {
             // Lines of a multi-line text are one line to the kernel.
@@ -127,12 +137,13 @@ impl Checker {
             let (_, errors) = BootOptions::read(&CommandLine::parse(&line));
             errors.iter().for_each(|error| self.problem(cmdline.span(), error.to_string()));
         }
-        if let Some(action) = on_failure {
-            let word = format!("bootwright.on_failure={}", action.get_ref());
+        for (key, value) in parameters {
+            let Some(value) = value else { continue };
+            let word = format!("bootwright.{key}={}", value.get_ref());
             let (_, errors) = BootOptions::read(&CommandLine::parse(&word));
-            errors.iter().for_each(|error| self.problem(action.span(), error.to_string()));
-            if !is_word(action.get_ref()) {
-                self.problem(action.span(), "one word, please".into());
+            errors.iter().for_each(|error| self.problem(value.span(), error.to_string()));
+            if !is_word(value.get_ref()) {
+                self.problem(value.span(), "one word, please".into());
             }
             line = format!("{line} {word}").trim_start().to_owned();
         }

@@ -29,7 +29,7 @@ pub struct Port {
     local: SocketAddr,
     peer_id: [u8; 20],
     swarms: Swarms,
-    accepting: AbortHandle,
+    accepting: Vec<AbortHandle>,
 }
 
 type Swarms = Arc<Mutex<HashMap<InfoHash, mpsc::Sender<Greeted>>>>;
@@ -41,10 +41,7 @@ impl Port {
     /// # Errors
     /// What bind(2) says.
     pub fn any(port: u16) -> io::Result<Arc<Self>> {
-        let both = listener(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
-        // A kernel without IPv6.
-        let listener = both.or_else(|_| listener(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)))?;
-        Self::serve(listener)
+        Self::over(vec![Self::socket(port)?])
     }
 
     /// Listens on one address only.
@@ -52,22 +49,60 @@ impl Port {
     /// # Errors
     /// What bind(2) says.
     pub fn bind(address: SocketAddr) -> io::Result<Arc<Self>> {
-        Self::serve(listener(address)?)
+        Self::bind_all(&[address])
     }
 
-    fn serve(listener: std::net::TcpListener) -> io::Result<Arc<Self>> {
-        let listener = TcpListener::from_std(listener)?;
-        let local = listener.local_addr()?;
+    /// Listens on these addresses only. They should be of one port, since peers are told of one: where a later
+    /// one asks for any port, it gets that of the first.
+    ///
+    /// # Errors
+    /// What bind(2) says.
+    pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<Arc<Self>> {
+        let mut listeners: Vec<std::net::TcpListener> = Vec::new();
+        for address in addresses {
+            let mut address = *address;
+            if let (0, Some(first)) = (address.port(), listeners.first()) {
+                address.set_port(first.local_addr()?.port());
+            }
+            listeners.push(listener(address)?);
+        }
+        Self::over(listeners)
+    }
+
+    /// A socket as [`Port::any`] uses it, to be handed to another process, which goes on where this one ends.
+    ///
+    /// # Errors
+    /// What bind(2) says.
+    pub fn socket(port: u16) -> io::Result<std::net::TcpListener> {
+        let both = listener(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
+        // A kernel without IPv6.
+        both.or_else(|_| listener(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)))
+    }
+
+    /// Listens on sockets that are bound, at least one. Wants a tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says when it cannot watch them.
+    pub fn over(listeners: Vec<std::net::TcpListener>) -> io::Result<Arc<Self>> {
+        let first = listeners.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let local = first.local_addr()?;
         let swarms = Swarms::default();
         let mut peer_id = *concat_id();
         for byte in peer_id.iter_mut().skip(8) {
             *byte = fastrand::alphanumeric() as u8;
         }
-        let accepting = tokio::spawn(accept(listener, swarms.clone(), peer_id)).abort_handle();
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            let accept = accept(listener, swarms.clone(), strangers.clone(), peer_id);
+            accepting.push(tokio::spawn(accept).abort_handle());
+        }
         Ok(Arc::new(Self { local, peer_id, swarms, accepting }))
     }
 
-    /// The address that is listened on.
+    /// The address that is listened on, the first of them.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
@@ -95,7 +130,7 @@ fn concat_id() -> &'static [u8; 20] {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -115,8 +150,7 @@ fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-async fn accept(listener: TcpListener, swarms: Swarms, peer_id: [u8; 20]) {
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
+async fn accept(listener: TcpListener, swarms: Swarms, strangers: Arc<Semaphore>, peer_id: [u8; 20]) {
     loop {
         let Ok((stream, address)) = listener.accept().await else {
             sleep(NO_SOCKETS).await;
