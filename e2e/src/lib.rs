@@ -12,6 +12,7 @@
 mod image;
 mod media;
 mod steps;
+mod swarm;
 
 pub use image::{find as image, program};
 pub use media::MEDIA;
@@ -41,11 +42,13 @@ pub const SECOND_MAC: &str = "52:54:00:b0:09:01";
 pub struct Scenario {
     // Dropped in this order: the machine first, the network last.
     machine: Option<Machine>,
+    /// A machine that was booted before, and goes on.
+    earlier: Option<Machine>,
     server: Option<Server>,
     others: Vec<(String, Service)>,
     hosts: Vec<lab::Host>,
     serving: Serving,
-    parts: Option<Parts>,
+    parts: Vec<Parts>,
     /// Files of this host, and where they lie in the initrd of a direct boot.
     added: Vec<(PathBuf, String)>,
     /// The tap of a second card.
@@ -80,11 +83,12 @@ impl Scenario {
         let lab = done("making a lab", Lab::new());
         Self {
             machine: None,
+            earlier: None,
             server: None,
             others: Vec::new(),
             hosts: Vec::new(),
             serving,
-            parts: None,
+            parts: Vec::new(),
             added: Vec::new(),
             second_card: None,
             directory,
@@ -178,7 +182,23 @@ impl Scenario {
         self.nginx_with("listen 80;", "addr add 10.99.0.1/32 dev lo")
     }
 
-    fn nginx_with(mut self, server: &str, ip: &str) -> Self {
+    /// A real nginx that has the manifests of the image, and not its root.
+    pub fn nginx_without_root(self) -> Self {
+        let images = self.directory.path().join("elsewhere");
+        let directory = images.join(self.image().file_name().unwrap_or_default());
+        done("making a directory", std::fs::create_dir_all(&directory));
+        for file in ["image.json", "root.json"] {
+            done("copying a manifest", std::fs::copy(self.image().join(file), directory.join(file)));
+        }
+        self.nginx_of(&images, "listen 80;", "")
+    }
+
+    fn nginx_with(self, server: &str, ip: &str) -> Self {
+        let images = self.image().parent().map(PathBuf::from).unwrap_or_default();
+        self.nginx_of(&images, server, ip)
+    }
+
+    fn nginx_of(mut self, images: &Path, server: &str, ip: &str) -> Self {
         let host = done("making a host", self.lab.host("10.77.0.3"));
         if !ip.is_empty() {
             let mut command = host.command(&self.lab, "ip");
@@ -188,8 +208,7 @@ impl Scenario {
         let directory = self.directory.path().join("nginx");
         done("making nginx's directory", std::fs::create_dir_all(&directory));
         let file = directory.join("nginx.conf");
-        let images = self.image().parent().map(PathBuf::from).unwrap_or_default();
-        let text = nginx_configuration(&directory, &images, server);
+        let text = nginx_configuration(&directory, images, server);
         done("writing nginx's configuration", std::fs::write(&file, text));
         let mut command = host.command(&self.lab, "nginx");
         command.arg("-e").arg("stderr").arg("-p").arg(&directory).arg("-c").arg(&file);
@@ -229,9 +248,13 @@ impl Scenario {
     pub fn boot_directly(mut self, append: &str, memory: u32) -> Self {
         let parts = done("taking the UKI apart", Parts::extract(&self.image().join("image.efi")));
         image::append(&parts.initrd, &self.added);
-        let builder = self.machine(Road::Direct, Firmware::Bios).memory(memory).boot(parts.boot(append));
-        self.parts = Some(parts);
+        let builder = self.direct(&parts, append).memory(memory);
+        self.parts.push(parts);
         self.boot_machine(builder)
+    }
+
+    fn direct(&self, parts: &Parts, append: &str) -> Builder {
+        self.machine(Road::Direct, Firmware::Bios).boot(parts.boot(append))
     }
 
     /// Boots a machine.

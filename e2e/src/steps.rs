@@ -141,7 +141,7 @@ impl Scenario {
         self
     }
 
-    fn running(&self) -> &Machine {
+    pub(crate) fn running(&self) -> &Machine {
         match &self.machine {
             Some(machine) => machine,
             None => panic!("no machine was booted"),
@@ -162,6 +162,9 @@ impl Scenario {
         };
         if let Some(machine) = &self.machine {
             section("the console's last lines", machine.console().tail(TAIL));
+        }
+        if let Some(machine) = &self.earlier {
+            section("the other machine's console", machine.console().tail(TAIL));
         }
         for (name, service) in &self.others {
             section(name, service.transcript().tail(TAIL));

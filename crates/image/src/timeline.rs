@@ -3,6 +3,7 @@
 //! The server writes down what it sees on the wire, the agent reports what happens on the machine
 //! (`POST /v1/report`), and both are events of the same shape.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,30 @@ pub struct MachineId {
     pub serial: Option<String>,
 }
 
+/// How far a machine is with its root, in bytes, and who sent what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Of the file; 0 while nobody has said.
+    pub total: u64,
+    /// Verified and in their place.
+    pub stored: u64,
+    /// Part of `stored`: from mirrors.
+    #[serde(default)]
+    pub mirrors: u64,
+    /// Part of `stored`: from other machines.
+    #[serde(default)]
+    pub peers: u64,
+    /// Sent to other machines.
+    #[serde(default)]
+    pub given: u64,
+    /// Connected machines.
+    #[serde(default)]
+    pub connected: u32,
+    /// Chunks that came damaged, by who sent them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u32>,
+}
+
 /// What an agent posts to `/v1/report`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -75,6 +100,9 @@ pub struct Report {
     pub image: Option<String>,
     /// What happened since the last report, oldest first.
     pub events: Vec<Event>,
+    /// How far it is, when it fetches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 /// A machine as the server's `/v1/machines` tells of it: a JSON list of these.
@@ -94,6 +122,9 @@ pub struct Machine {
     pub image: Option<String>,
     /// How many of its boots the server has seen.
     pub boots: u32,
+    /// How far it is with its root, as it says, or was when it last said so in this boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// The latest boot, oldest event first.
     pub events: Vec<Event>,
 }

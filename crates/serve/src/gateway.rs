@@ -56,7 +56,7 @@ impl Gateway {
 
     /// The interface as it looks from the other side.
     pub fn interface(&self) -> Interface {
-        Interface { name: "a switch".to_owned(), address: self.address, prefix: PREFIX }
+        Interface { name: "a switch".to_owned(), address: self.address, prefix: PREFIX, v6: Vec::new() }
     }
 
     /// Binds everything; `port` is that of HTTP.

@@ -1,11 +1,14 @@
-//! The network interface that is served, and our address on it.
+//! The network interface that is served, and our addresses on it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt as _;
-use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::LinkAttribute;
+
+/// Most IPv6 addresses that are listened on: an interface has one or two that stay.
+const MAX_V6: usize = 8;
 
 /// An IPv4 address of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,9 @@ pub struct Interface {
     pub address: Ipv4Addr,
     /// Bits of its network mask.
     pub prefix: u8,
+    /// IPv6 addresses of the same interface, where files and peers are served too. None is link-local: a URL cannot
+    /// name one for every client.
+    pub v6: Vec<Ipv6Addr>,
 }
 
 impl fmt::Display for Interface {
@@ -79,6 +85,10 @@ pub async fn list() -> Result<Vec<Interface>, InterfaceError> {
             _ => None,
         })
     };
+    let v6 = |index: u32| {
+        let here = addresses.iter().filter(|message| message.header.index == index);
+        here.filter_map(lasting_v6).take(MAX_V6).collect()
+    };
     let all = addresses.iter().filter_map(|message| {
         let local = message.attributes.iter().find_map(|attribute| match attribute {
             // On point-to-point links Address is the other end.
@@ -86,9 +96,43 @@ pub async fn list() -> Result<Vec<Interface>, InterfaceError> {
             _ => None,
         });
         let (address, name) = (local?, name(message.header.index)?);
-        Some(Interface { name, address, prefix: message.header.prefix_len })
+        let v6 = v6(message.header.index);
+        Some(Interface { name, address, prefix: message.header.prefix_len, v6 })
     });
     Ok(all.collect())
+}
+
+/// The IPv6 address of a message, when it is there to stay: neither link-local nor on trial (RFC 4862), nor one of
+/// those that change every day (RFC 8981).
+fn lasting_v6(message: &AddressMessage) -> Option<Ipv6Addr> {
+    let find = |of: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(of);
+    let local = find(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    // Only on point-to-point links is there a Local beside the Address.
+    let address = local.or_else(|| {
+        find(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        })
+    });
+    let flags = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    // IFA_F_TEMPORARY has the value of IFA_F_SECONDARY.
+    let passing = AddressFlags::Secondary
+        | AddressFlags::Dadfailed
+        | AddressFlags::Deprecated
+        | AddressFlags::Tentative;
+    match address {
+        Some(IpAddr::V6(address)) => {
+            let lasts = !flags.unwrap_or(AddressFlags::empty()).intersects(passing);
+            (lasts && !address.is_unicast_link_local() && !address.is_multicast()).then_some(address)
+        }
+        _ => None,
+    }
 }
 
 /// The one to serve: what was asked for, else the only one that is not loopback.
@@ -129,10 +173,10 @@ mod tests {
     use super::*;
 
     fn host(names: &[(&str, u8)]) -> Vec<Interface> {
-        let lo = Interface { name: "lo".into(), address: Ipv4Addr::LOCALHOST, prefix: 8 };
+        let lo = Interface { name: "lo".into(), address: Ipv4Addr::LOCALHOST, prefix: 8, v6: Vec::new() };
         let one = |(name, last): &(&str, u8)| {
             let address = Ipv4Addr::new(10, 0, 0, *last);
-            Interface { name: (*name).into(), address, prefix: 24 }
+            Interface { name: (*name).into(), address, prefix: 24, v6: Vec::new() }
         };
         std::iter::once(lo).chain(names.iter().map(one)).collect()
     }
@@ -154,6 +198,21 @@ mod tests {
         assert!(error(Some("eth7"), None).contains("no interface \"eth7\""));
         assert!(error(Some("eth0"), Some(Ipv4Addr::new(10, 0, 0, 2))).contains("not an address of eth0"));
         assert!(matches!(choose(&host(&[]), None, None), Err(InterfaceError::None)));
+    }
+
+    #[test]
+    fn only_an_ipv6_address_that_stays_is_served() {
+        let message = |text: &str, flags| {
+            let mut message = AddressMessage::default();
+            let address = IpAddr::V6(text.parse().unwrap());
+            message.attributes = vec![AddressAttribute::Address(address), AddressAttribute::Flags(flags)];
+            lasting_v6(&message).map(|address| address.to_string())
+        };
+        assert_eq!(message("fd00::2", AddressFlags::Permanent).as_deref(), Some("fd00::2"));
+        assert_eq!(message("fe80::1", AddressFlags::Permanent), None);
+        for passing in [AddressFlags::Tentative, AddressFlags::Deprecated, AddressFlags::Secondary] {
+            assert_eq!(message("fd00::2", passing), None);
+        }
     }
 
     #[tokio::test]

@@ -3,8 +3,10 @@
 //! Counters are kept by whoever serves; gauges are read from the state of the server when it is asked. What
 //! machines say of themselves is counted as they say it: anybody can claim anything.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use bootwright_image::timeline::Stage;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -14,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::App;
+use crate::state::Gained;
 
 /// The media type of the answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,6 +25,11 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct From {
+    from: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,12 +48,18 @@ struct OfImage {
     image: String,
 }
 
+/// Senders of damaged chunks that have a sum of their own: names come from outside, and each takes memory for ever.
+const MAX_SENDERS: usize = 256;
+
 /// What is counted while the server runs.
 #[derive(Debug, Default)]
 pub struct Metrics {
     sent: Family<By, Counter>,
     requests: Family<By, Counter>,
     failed: Family<By, Counter>,
+    fetched: Family<From, Counter>,
+    refused: Family<From, Counter>,
+    senders: Mutex<BTreeSet<String>>,
 }
 
 impl Metrics {
@@ -56,6 +70,19 @@ impl Metrics {
         self.requests.get_or_create(&by).inc();
         if !whole {
             self.failed.get_or_create(&by).inc();
+        }
+    }
+
+    /// A machine says that it has got further.
+    pub fn gained(&self, gained: &Gained) {
+        for (from, bytes) in [("mirrors", gained.mirrors), ("peers", gained.peers)] {
+            self.fetched.get_or_create(&From { from: from.into() }).inc_by(bytes);
+        }
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, chunks) in &gained.refused {
+            let known = senders.contains(name) || senders.len() < MAX_SENDERS && senders.insert(name.clone());
+            let from = if known { name.clone() } else { "others".into() };
+            self.refused.get_or_create(&From { from }).inc_by(u64::from(*chunks));
         }
     }
 
@@ -72,6 +99,10 @@ impl Metrics {
         registry.register_with_unit("sent", sent, Unit::Bytes, self.sent.clone());
         registry.register("requests", "Transfers that were asked for", self.requests.clone());
         registry.register("failed_requests", "Transfers that broke off", self.failed.clone());
+        let fetched = "Verified bytes that machines have fetched, as they say";
+        registry.register_with_unit("machines_fetched", fetched, Unit::Bytes, self.fetched.clone());
+        let refused = "Damaged chunks that machines have refused, by who sent them, as they say";
+        registry.register("refused_chunks", refused, self.refused.clone());
         machines(&mut registry, app);
         swarms(&mut registry, app);
         let mut text = String::new();

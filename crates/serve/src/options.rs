@@ -2,7 +2,7 @@
 //! anything is bound.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,8 +154,12 @@ fn reservations(config: &Config) -> Result<HashMap<Mac, Reservation>, OptionsErr
 }
 
 /// Scheme and authority of our URLs.
-pub fn server_url(address: Ipv4Addr, port: u16) -> String {
-    if port == HTTP_PORT { format!("http://{address}") } else { format!("http://{address}:{port}") }
+pub fn server_url(address: IpAddr, port: u16) -> String {
+    let host = match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    if port == HTTP_PORT { format!("http://{host}") } else { format!("http://{host}:{port}") }
 }
 
 /// Where leases and timelines are kept: what is named, what systemd gives us, what is usual for a
@@ -173,9 +177,10 @@ pub fn state_directory(config: &Config, is_root: bool) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     fn interface() -> Interface {
-        Interface { name: "eth0".into(), address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24 }
+        Interface { name: "eth0".into(), address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, v6: Vec::new() }
     }
 
     fn mode(text: &str) -> Result<Option<Mode>, OptionsError> {
@@ -200,7 +205,9 @@ mod tests {
 
     #[test]
     fn the_url_names_a_port_only_when_it_must() {
-        assert_eq!(server_url(Ipv4Addr::new(10, 0, 0, 1), 80), "http://10.0.0.1");
-        assert_eq!(server_url(Ipv4Addr::new(10, 0, 0, 1), 8080), "http://10.0.0.1:8080");
+        let url = |address: &str, port| server_url(address.parse().unwrap(), port);
+        assert_eq!(url("10.0.0.1", 80), "http://10.0.0.1");
+        assert_eq!(url("10.0.0.1", 8080), "http://10.0.0.1:8080");
+        assert_eq!(url("fd00::1", 8080), "http://[fd00::1]:8080");
     }
 }

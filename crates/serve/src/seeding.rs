@@ -40,10 +40,11 @@ struct Seeded {
 }
 
 impl Seeding {
-    /// Listens at `address`. `server` is scheme and authority of our URLs: the seeders announce themselves to
+    /// Listens at `addresses`. `server` is scheme and authority of our URLs: the seeders announce themselves to
     /// our own tracker. Wants a tokio runtime.
-    pub fn start(address: IpAddr, offer: Offer, server: &str) -> io::Result<Option<Self>> {
-        let bind = |port| Port::bind(SocketAddr::new(address, port));
+    pub fn start(addresses: &[IpAddr], offer: Offer, server: &str) -> io::Result<Option<Self>> {
+        let at = |port| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>();
+        let bind = |port| Port::bind_all(&at(port));
         let taken = |port, error: io::Error| {
             let text = format!("TCP port {port} for peers: {error}: choose another with --peer-port");
             io::Error::new(error.kind(), text)

@@ -9,7 +9,7 @@ use bootwright_fetch::SeedStatus;
 
 use crate::images::{Catalogue, Image};
 use crate::seeding::Seeding;
-use crate::tracker::{Glance, Tracked, Tracker};
+use crate::tracker::{Announce, Glance, Tracked, Tracker};
 
 /// The tracker of this server.
 pub struct Swarms {
@@ -61,7 +61,21 @@ impl Swarms {
 
     /// Answers an announce, see [`Tracker::announce`].
     pub fn announce(&self, from: IpAddr, query: &str) -> Vec<u8> {
-        self.tracker().announce(self.now(), from, &self.own, query)
+        let mut tracker = self.tracker();
+        let answer = tracker.announce(self.now(), from, &self.own, query);
+        if self.is_our_seeder(from, query) {
+            // It comes from one of our addresses and listens at all: clients of the other family want one of theirs.
+            for other in self.own.iter().filter(|other| other.is_ipv4() != from.to_canonical().is_ipv4()) {
+                tracker.announce(self.now(), from, &self.own, &format!("{query}&ip={other}"));
+            }
+        }
+        answer
+    }
+
+    fn is_our_seeder(&self, from: IpAddr, query: &str) -> bool {
+        let Some(seeding) = &self.seeding else { return false };
+        let port = Announce::parse(query).map(|announce| announce.port);
+        self.own.contains(&from.to_canonical()) && port == Ok(seeding.local().port())
     }
 
     /// Answers a scrape, see [`Tracker::scrape`].

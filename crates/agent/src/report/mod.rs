@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bootwright_fetch::Client;
-use bootwright_image::timeline::{Event, MachineId, Report, Stage};
+use bootwright_image::timeline::{Event, MachineId, Progress, Report, Stage};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -42,6 +42,10 @@ const MAX_TEXT: usize = 4000;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
+/// How often the server is told how far a download is. Five hundred machines then ask it for a hundred answers a
+/// second.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long PID 1 gives the report of a crash.
 const CRASH_LIMIT: Duration = Duration::from_secs(15);
 
@@ -64,13 +68,17 @@ struct State {
     spool: Spool,
     queue: VecDeque<Event>,
     client: Option<Arc<Client>>,
+    /// How far the download is, until it is told.
+    progress: Option<Progress>,
+    /// When that was told last.
+    told: Option<Instant>,
 }
 
 impl Reporter {
     /// A reporter that does not know its server yet.
     pub fn new(machine: MachineId, image: Option<String>) -> Self {
         let spool = Spool { url: None, machine, image, pending: Vec::new() };
-        let state = State { spool, queue: VecDeque::new(), client: None };
+        let state = State { spool, queue: VecDeque::new(), client: None, progress: None, told: None };
         let shared = Shared { state: Mutex::new(state), changed: Notify::new(), empty: Notify::new() };
         let reporter = Self(Arc::new(shared));
         tokio::spawn(reporter.clone().run());
@@ -90,6 +98,19 @@ impl Reporter {
         }
         state.queue.push_back(happened(stage, text, bytes));
         self.0.changed.notify_one();
+    }
+
+    /// Notes how far the download is: told with the next event, or after a while. Told at once when it is the end.
+    pub fn progress(&self, progress: Progress) {
+        let mut state = self.state();
+        let ends = progress.stored == progress.total;
+        state.progress = Some(progress);
+        if ends {
+            state.told = None;
+        }
+        if state.told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
+            self.0.changed.notify_one();
+        }
     }
 
     /// Events go to `url` from now on, by `client`, as machine `mac`.
@@ -140,7 +161,12 @@ impl Reporter {
             let sent = report.events.len();
             match send::post(&client, &url, &report).await {
                 Ok(()) => {
-                    self.state().queue.drain(..sent);
+                    let mut state = self.state();
+                    state.queue.drain(..sent);
+                    if state.progress == report.progress {
+                        state.progress = None;
+                    }
+                    drop(state);
                     wait = FIRST_WAIT;
                 }
                 Err(error) => {
@@ -153,12 +179,19 @@ impl Reporter {
     }
 
     fn next(&self) -> Option<(Arc<Client>, Url, Report)> {
-        let state = self.state();
+        let mut state = self.state();
         let (client, url) = (state.client.clone()?, state.spool.url.clone()?);
         let events: Vec<Event> = state.queue.iter().cloned().collect();
-        let report =
-            Report { machine: state.spool.machine.clone(), image: state.spool.image.clone(), events };
-        (!report.events.is_empty()).then_some((client, url, report))
+        let due = state.told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL);
+        if events.is_empty() && !(due && state.progress.is_some()) {
+            return None;
+        }
+        let (machine, image) = (state.spool.machine.clone(), state.spool.image.clone());
+        let report = Report { machine, image, events, progress: state.progress.clone() };
+        if report.progress.is_some() {
+            state.told = Some(Instant::now());
+        }
+        Some((client, url, report))
     }
 }
 

@@ -67,7 +67,8 @@ pub fn tell(stage: Stage, text: String, limit: Duration) -> Result<(), TellError
         serde_json::from_slice(&fs::read(SPOOL).map_err(TellError::Read)?).map_err(TellError::Malformed)?;
     let url = spool.url.clone().ok_or(TellError::Nobody)?;
     spool.pending.push(super::happened(stage, &text, None));
-    let report = Report { machine: spool.machine.clone(), image: spool.image.clone(), events: spool.pending };
+    let (machine, image) = (spool.machine.clone(), spool.image.clone());
+    let report = Report { machine, image, events: spool.pending, progress: None };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TellError::Setup)?;
     runtime.block_on(tell_patiently(&url, &report, limit))?;

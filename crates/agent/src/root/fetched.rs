@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::{RootError, VerifiedRoot, detect};
 use crate::boot::{memory, ram};
 use crate::clock;
+use crate::report::Reporter;
 use crate::share::{Peering, Shared, Terms};
 
 /// How often in a row a download may fail before the machine gives up: with the growing waits between
@@ -34,6 +35,8 @@ const ROOT_MANIFEST: &str = "root.json";
 pub struct Fetcher {
     /// Names, connections, TLS.
     pub client: Arc<Client>,
+    /// Tells the server.
+    pub reporter: Reporter,
     /// How the root is shared with other machines; `None` when it is not.
     pub terms: Option<Terms>,
 }
@@ -112,7 +115,7 @@ impl Fetcher {
         });
         let mirror: [Arc<dyn Source>; 1] =
             [Arc::new(HttpSource::new(self.client.clone(), url, Some(manifest.size)))];
-        let mut progress = Progress::new(&manifest.file);
+        let mut progress = Progress::new(&manifest.file).reported_by(&self.reporter);
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| progress.notice(&notice);
         let options = Options::default().with_retries(RETRIES);
         let (done, shared) = match peering {

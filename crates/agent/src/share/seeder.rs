@@ -134,7 +134,7 @@ fn account(status: &SeedStatus) -> String {
 async fn tell(client: &Client, spool: Spool, text: &str) {
     let Some(url) = spool.url else { return };
     let events = vec![report::happened(Stage::System, text, None)];
-    let report = Report { machine: spool.machine, image: spool.image, events };
+    let report = Report { machine: spool.machine, image: spool.image, events, progress: None };
     if let Err(problem) = send::post(client, &url, &report).await {
         warn!("the seeder's last report: {}", chain(&problem));
     }

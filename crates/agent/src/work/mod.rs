@@ -132,7 +132,8 @@ impl Work {
         }
         let pin = self.instructions.pin.as_ref();
         let terms = share::Terms::of(&self.instructions.options);
-        let fetcher = root::Fetcher { client: Arc::clone(&online.client), terms };
+        let reporter = self.reporter.clone();
+        let fetcher = root::Fetcher { client: Arc::clone(&online.client), reporter, terms };
         self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
         share::spread().await;
         let fetched = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;

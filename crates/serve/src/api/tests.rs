@@ -149,6 +149,31 @@ async fn metrics_count_boots_and_peers() {
 }
 
 #[tokio::test]
+async fn who_sent_what_is_told_by_the_machine_and_summed_up() {
+    let mut site = site(&[]);
+    let told = |stored: u64, refused: u32| {
+        json!({"machine": {"mac": MAC}, "events": [], "progress": {"total": 100, "stored": stored,
+            "mirrors": 10, "peers": stored - 10, "refused": {"peer 10.0.0.7": refused}}})
+    };
+    site.report(&report("x")).await;
+    site.report(&told(40, 1)).await;
+    site.report(&told(60, 3)).await;
+    let machine = site.json(&format!("/v1/machines/{MAC}")).await;
+    assert_eq!(machine["progress"]["peers"], 50);
+    let (_, text) = site.ask("GET", "/metrics", "").await;
+    for line in [
+        "bootwright_machines_fetched_bytes_total{from=\"mirrors\"} 10",
+        "bootwright_machines_fetched_bytes_total{from=\"peers\"} 50",
+        "bootwright_refused_chunks_total{from=\"peer 10.0.0.7\"} 3",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    let (_, page) = site.ask("GET", "/", "").await;
+    assert!(page.contains("60 %: 10 bytes from mirrors, 50 bytes from machines"), "{page}");
+    assert!(page.contains("3 damaged chunks from peer 10.0.0.7"), "{page}");
+}
+
+#[tokio::test]
 async fn the_openapi_document_describes_every_route_and_no_other() {
     let mut site = site(&[]);
     site.report(&report("x")).await;
@@ -173,7 +198,9 @@ async fn the_openapi_document_describes_every_route_and_no_other() {
 #[tokio::test]
 async fn what_the_api_says_has_the_fields_that_the_document_names() {
     let mut site = site(&[]);
-    site.report(&report("x")).await;
+    let mut told = report("x");
+    told["progress"] = json!({"total": 4, "stored": 2, "refused": {"peer 10.0.0.7": 1}});
+    site.report(&told).await;
     let document = site.json("/v1/openapi.json").await;
     let machine = site.json(&format!("/v1/machines/{MAC}")).await;
     let manifest = site.json("/v1/images").await[0].clone();
@@ -190,6 +217,7 @@ async fn what_the_api_says_has_the_fields_that_the_document_names() {
     let peer = swarm["peers"][0].clone();
     assert_eq!((&peer["mac"], &peer["left"], &swarm["image"]), (&json!(MAC), &json!(2), &json!("worker_1")));
     for (name, value) in [
+        ("Progress", machine["progress"].clone()),
         ("Machine", machine),
         ("Manifest", manifest),
         ("Health", site.json("/v1/health").await),

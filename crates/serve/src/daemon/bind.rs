@@ -1,7 +1,7 @@
 //! Every port that the server listens on, bound before privileges go.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use bootwright_netboot::dhcp::server::Mode;
 use bootwright_netboot::tftp::PORT as TFTP_PORT;
@@ -12,8 +12,10 @@ use crate::{dhcp, http, tftp};
 
 /// The bound ports.
 pub struct Sockets {
-    /// HTTP.
-    pub http: TcpListener,
+    /// HTTP: on the IPv4 address, then on those of IPv6.
+    pub http: Vec<TcpListener>,
+    /// Addresses of IPv6 where it is not to be had, and why.
+    pub no_http: Vec<(Ipv6Addr, io::Error)>,
     /// TFTP, unless DHCP is off and the port is not to be had.
     pub tftp: Option<tftp::Socket>,
     /// Why it is not to be had.
@@ -65,29 +67,34 @@ pub enum BindError {
 /// Binds what a gateway needs.
 pub fn behind(gateway: &Gateway, port: u16, mode: Option<&Mode>) -> Result<Sockets, BindError> {
     let gateway::Sockets { http, tftp, dhcp } = gateway.bind(port, mode).map_err(BindError::Gateway)?;
-    Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp })
+    Ok(Sockets { http: vec![http], no_http: Vec::new(), tftp: Some(tftp), no_tftp: None, dhcp })
 }
 
 /// Binds HTTP, and DHCP with TFTP unless `mode` is `None`.
 pub fn bind(interface: &Interface, port: u16, mode: Option<&Mode>) -> Result<Sockets, BindError> {
     let address = interface.address;
-    let http =
+    let first =
         http::Server::bind(SocketAddr::from((address, port))).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::HttpTaken { address, port },
             io::ErrorKind::PermissionDenied => BindError::HttpPrivilege(port),
             _ => BindError::Http { address, port, source },
         })?;
-    let tftp = tftp::Socket::bind(address, TFTP_PORT);
-    match (mode, tftp) {
-        (Some(mode), Ok(tftp)) => {
-            let dhcp = dhcp::Sockets::bind(&interface.name, mode)?;
-            Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp: Some(dhcp) })
+    let (mut http, mut no_http) = (vec![first], Vec::new());
+    for address in &interface.v6 {
+        match http::Server::bind(SocketAddr::from((*address, port))) {
+            Ok(listener) => http.push(listener),
+            Err(error) => no_http.push((*address, error)),
         }
-        (Some(_), Err(error)) => Err(error.into()),
-        // Another DHCP server may send machines to our TFTP port, or to its own.
-        (None, Ok(tftp)) => Ok(Sockets { http, tftp: Some(tftp), no_tftp: None, dhcp: None }),
-        (None, Err(error)) => Ok(Sockets { http, tftp: None, no_tftp: Some(error), dhcp: None }),
     }
+    let tftp = tftp::Socket::bind(address, TFTP_PORT);
+    let (tftp, no_tftp, dhcp) = match (mode, tftp) {
+        (Some(mode), Ok(tftp)) => (Some(tftp), None, Some(dhcp::Sockets::bind(&interface.name, mode)?)),
+        (Some(_), Err(error)) => return Err(error.into()),
+        // Another DHCP server may send machines to our TFTP port, or to its own.
+        (None, Ok(tftp)) => (Some(tftp), None, None),
+        (None, Err(error)) => (None, Some(error), None),
+    };
+    Ok(Sockets { http, no_http, tftp, no_tftp, dhcp })
 }
 
 #[cfg(test)]
@@ -98,7 +105,7 @@ mod tests {
     fn a_second_server_on_one_port_is_told_who_to_look_for() {
         let first = http::Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let port = first.local_addr().unwrap().port();
-        let interface = Interface { name: "lo".into(), address: Ipv4Addr::LOCALHOST, prefix: 8 };
+        let interface = Interface { name: "lo".into(), address: Ipv4Addr::LOCALHOST, prefix: 8, v6: vec![] };
         let error = bind(&interface, port, None).err().unwrap();
         assert!(matches!(error, BindError::HttpTaken { .. }));
         assert!(error.to_string().contains(&format!("ss -ltnp 'sport = :{port}'")), "{error}");

@@ -12,6 +12,7 @@ mod greeting;
 mod upkeep;
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub struct Ready {
     interface: Interface,
     peers: Peers,
     url: String,
+    /// Every address that is listened on, the interface's first.
+    own: Vec<IpAddr>,
     catalogue: Arc<Catalogue>,
     assignments: Assignments,
     recorder: Arc<Recorder>,
@@ -119,8 +122,7 @@ impl Ready {
         let bootable = catalogue.images().iter().any(|image| image.is_bootable());
         let mode = if bootable { dhcp_mode(options, &interface)? } else { no_dhcp(options)? };
         let port = options.http_port.unwrap_or(HTTP_PORT);
-        let url = server_url(interface.address, port);
-        catalogue.give_torrents(&url);
+        let url = server_url(interface.address.into(), port);
         let loaders = Loaders::find(options.ipxe_dir.as_deref());
         // Before our own sockets are there, which would hear the question too.
         let search =
@@ -129,6 +131,10 @@ impl Ready {
             None => bind::bind(&interface, port, mode.as_ref())?,
             Some(gateway) => bind::behind(gateway, port, mode.as_ref())?,
         };
+        // Behind a gateway the socket has another address than the one that machines know.
+        let further = sockets.http.iter().skip(1).filter_map(|http| Some(http.local_addr().ok()?.ip()));
+        let own: Vec<IpAddr> = std::iter::once(interface.address.into()).chain(further).collect();
+        catalogue.give_torrents(own.iter().map(|address| server_url(*address, port)).collect());
         let peers = gateway.map_or(Peers::Themselves, |_| Peers::Twins(interface.address));
         let offer = options::offer(options);
         let (machines, journal, notes) = open_state(state, &mode)?;
@@ -141,6 +147,9 @@ impl Ready {
         }
         if options.interface.is_none() && options.address.is_none() {
             recorder.note(Level::Info, format!("serves on {interface}, the only interface with an address"));
+        }
+        for (address, error) in &sockets.no_http {
+            recorder.note(Level::Warning, format!("not served at {address}: {error}"));
         }
         if let Some(error) = &sockets.no_tftp {
             recorder.note(Level::Info, format!("TFTP is not served: {}", chain(error)));
@@ -175,6 +184,7 @@ impl Ready {
             interface,
             peers,
             url,
+            own,
             catalogue,
             assignments,
             recorder,
@@ -202,7 +212,7 @@ impl Ready {
         let recorder = self.recorder;
         let rules = Arc::new(self.config.rules.clone());
         let memtest = memtest().into_iter().map(|(firmware, path, _)| (firmware, path.to_owned())).collect();
-        let seeding = Seeding::start(self.config.address.into(), self.offer, &self.url)?;
+        let seeding = Seeding::start(&self.own, self.offer, &self.url)?;
         if let Some(seeding) = &seeding {
             recorder.note(Level::Info, format!("gives to BitTorrent peers at {}", seeding.local()));
         }
@@ -210,7 +220,7 @@ impl Ready {
             catalogue: Arc::clone(&self.catalogue),
             recorder: Arc::clone(&recorder),
             scripts: Scripts::new(self.url.clone(), rules, memtest),
-            swarms: Swarms::new(&self.catalogue, vec![self.config.address.into()], seeding),
+            swarms: Swarms::new(&self.catalogue, self.own, seeding),
         });
         let dhcp = match self.sockets.dhcp {
             None => None,

@@ -1,13 +1,15 @@
 //! The accept loop.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -40,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// An HTTP server.
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     limits: Limits,
     peers: Peers,
 }
@@ -51,15 +53,20 @@ impl Server {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // Lets a restarted server take its port back while old connections linger in TIME_WAIT.
         socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // IPv4 has a socket of its own.
+            socket.set_only_v6(true)?;
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     }
 
-    /// Serves a bound socket. Must be called inside a tokio runtime.
-    pub fn listen(listener: std::net::TcpListener, limits: Limits) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(listener)?, limits, peers: Peers::default() })
+    /// Serves bound sockets, with the same limits over all of them. Must be called inside a tokio runtime.
+    pub fn listen(listeners: Vec<std::net::TcpListener>, limits: Limits) -> io::Result<Self> {
+        let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
+        Ok(Self { listeners, limits, peers: Peers::default() })
     }
 
     /// Who the clients really are.
@@ -76,7 +83,7 @@ impl Server {
         loop {
             let next = async {
                 let place = Arc::clone(&places).acquire_owned().await;
-                (place, self.listener.accept().await)
+                (place, self.accept().await)
             };
             let (place, accepted) = tokio::select! {
                 next = next => next,
@@ -100,9 +107,18 @@ impl Server {
                 drop((guest, place));
             });
         }
-        drop(self.listener);
+        drop(self.listeners);
         let finish = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(GRACE, finish).await;
+    }
+
+    /// The next connection to any of the sockets.
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| {
+            let polled = self.listeners.iter().map(|listener| listener.poll_accept(context));
+            polled.filter(Poll::is_ready).next().unwrap_or(Poll::Pending)
+        })
+        .await
     }
 }
 

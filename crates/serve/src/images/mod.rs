@@ -31,8 +31,8 @@ pub struct Catalogue {
     /// What is served beside the images, by URL path.
     extras: BTreeMap<String, Arc<Entity>>,
     digests: Digests,
-    /// Scheme and authority of our URLs, once they are known: torrents name them.
-    server: OnceLock<String>,
+    /// Scheme and authority of our URLs, one for each of our addresses, once they are known: torrents name them.
+    servers: OnceLock<Vec<String>>,
 }
 
 /// What a URL path leads to.
@@ -93,13 +93,14 @@ impl Catalogue {
         }
         let seen = places.iter().map(|place| stamp(place)).collect();
         let shelf = RwLock::new(Arc::new(images));
-        let (seen, server) = (Mutex::new(seen), OnceLock::new());
-        Ok((Self { places, shelf, seen, extras: BTreeMap::new(), digests, server }, faulty))
+        let (seen, servers) = (Mutex::new(seen), OnceLock::new());
+        Ok((Self { places, shelf, seen, extras: BTreeMap::new(), digests, servers }, faulty))
     }
 
-    /// Gives out torrents too, with the tracker of the server that `server` is scheme and authority of.
-    pub fn give_torrents(&self, server: &str) {
-        self.server.get_or_init(|| server.to_owned());
+    /// Gives out torrents too, with our tracker. `servers` are scheme and authority of our URLs, the one that all
+    /// clients reach first.
+    pub fn give_torrents(&self, servers: Vec<String>) {
+        self.servers.get_or_init(|| servers);
     }
 
     /// Serves `entity` at the URL path `path` too.
@@ -135,7 +136,7 @@ impl Catalogue {
 
     fn torrent(&self, image: &Image, file: &str) -> Option<Arc<Entity>> {
         let swarm = image.swarm.as_ref().filter(|swarm| swarm.torrent_name == file)?;
-        Some(swarm.torrent(self.server.get()?, image.name()))
+        Some(swarm.torrent(self.servers.get()?, image.name()))
     }
 
     /// Whether a directory, a manifest or the size of an artifact changed since this was last asked.

@@ -78,11 +78,11 @@ impl SwarmFile {
         Self::new(ROOT_TORRENT.to_owned(), root, file, others).map(Some)
     }
 
-    /// The torrent as this server gives it out: `server` is scheme and authority of its URLs, `image` the
+    /// The torrent as this server gives it out: `servers` are scheme and authority of its URLs, `image` the
     /// name of the image.
-    pub fn torrent(&self, server: &str, image: &str) -> Arc<Entity> {
+    pub fn torrent(&self, servers: &[String], image: &str) -> Arc<Entity> {
         let make = || {
-            let torrent = self.metainfo(server, image);
+            let torrent = self.metainfo(servers, image);
             let bytes = torrent.to_bytes();
             Arc::new(Entity {
                 etag: etag(&Digest::of(&bytes), ""),
@@ -94,15 +94,22 @@ impl SwarmFile {
         Arc::clone(self.torrent.get_or_init(make))
     }
 
-    fn metainfo(&self, server: &str, image: &str) -> Metainfo {
+    /// A tracker is asked after those before it have not answered (BEP 12), a web seed is tried by everybody: of
+    /// these, only the one that all clients reach is ours.
+    fn metainfo(&self, servers: &[String], image: &str) -> Metainfo {
         let others = self.others.iter();
         let trackers = others.clone().flat_map(|others| others.trackers.clone());
         let web_seeds = others.flat_map(|others| others.web_seeds.clone());
-        let own = format!("{server}/images/{image}/{}", self.manifest.file);
+        let own =
+            servers.iter().take(1).map(|server| format!("{server}/images/{image}/{}", self.manifest.file));
         Metainfo {
             info: self.info.clone(),
-            trackers: std::iter::once(vec![format!("{server}/announce")]).chain(trackers).collect(),
-            web_seeds: std::iter::once(own).chain(web_seeds).collect(),
+            trackers: servers
+                .iter()
+                .map(|server| vec![format!("{server}/announce")])
+                .chain(trackers)
+                .collect(),
+            web_seeds: own.chain(web_seeds).collect(),
         }
     }
 }

@@ -142,12 +142,12 @@ fn the_torrent_of_a_root_names_this_server_first_and_its_mirrors_then() {
     let built = Metainfo { info: info.clone(), trackers: Vec::new(), web_seeds: vec!["http://m/w/".into()] };
     std::fs::write(directory.join("root.torrent"), built.to_bytes()).unwrap();
     let catalogue = open(&directory).unwrap();
-    catalogue.give_torrents("http://10.0.0.1:8080");
+    catalogue.give_torrents(vec!["http://10.0.0.1:8080".into(), "http://[fd00::1]:8080".into()]);
     let torrent = entity(&catalogue, "/images/worker_1/root.torrent");
     let Body::Memory(bytes) = &torrent.body else { panic!("{torrent:?}") };
     let torrent = Metainfo::from_bytes(bytes).unwrap();
     assert_eq!(torrent.info, info);
-    assert_eq!(torrent.trackers, [["http://10.0.0.1:8080/announce"]]);
+    assert_eq!(torrent.trackers, [["http://10.0.0.1:8080/announce"], ["http://[fd00::1]:8080/announce"]]);
     assert_eq!(torrent.web_seeds, ["http://10.0.0.1:8080/images/worker_1/root.img", "http://m/w/"]);
 }
 
@@ -170,7 +170,7 @@ fn a_single_file_is_an_image_that_nothing_boots() {
     let path = place.path().join("disk.qcow2");
     std::fs::write(&path, [3; 300_000]).unwrap();
     let catalogue = open(&path).unwrap();
-    catalogue.give_torrents("http://10.0.0.1");
+    catalogue.give_torrents(vec!["http://10.0.0.1".into()]);
     let image = catalogue.image("disk.qcow2").unwrap();
     assert!(!image.is_bootable());
     let manifest =

@@ -221,6 +221,12 @@ impl Recorder {
             self.reported(peer, mac, facts.clone(), event);
             count += 1;
         }
+        // After the events, the first of which may begin a boot.
+        if let Some(progress) = report.progress
+            && let Some(gained) = self.machines.progressed(mac, progress)
+        {
+            self.metrics.gained(&gained);
+        }
         count
     }
 

@@ -61,7 +61,7 @@ fn a_report_is_stamped_by_our_clock_and_keeps_its_distances() {
         |uptime: f64, stage| Event { at: 7, uptime: Some(uptime), stage, text: "x".into(), bytes: None };
     let machine = MachineId { mac: MAC.to_string(), ..MachineId::default() };
     let events = vec![event(1.5, Stage::Agent), event(f64::NAN, Stage::Network), event(4.0, Stage::Fetch)];
-    assert_eq!(recorder.report(PEER, MAC, Report { machine, image: None, events }), 3);
+    assert_eq!(recorder.report(PEER, MAC, Report { machine, image: None, events, progress: None }), 3);
     let told = recorder.machines().table().machine(MAC).unwrap().tell(MAC);
     assert_eq!(told.events[2].at - told.events[0].at, 2500);
     assert!(told.events[2].at > 1_600_000_000_000);

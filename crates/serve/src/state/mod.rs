@@ -7,6 +7,7 @@
 mod boot;
 mod journal;
 pub mod neighbours;
+mod progress;
 mod table;
 
 use std::collections::HashMap;
@@ -16,10 +17,12 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use bootwright_image::timeline::Progress;
 use bootwright_netboot::Mac;
 
 pub use boot::{Boot, Entry, Source};
 pub use journal::{Journal, Loaded};
+pub use progress::Gained;
 pub use table::{Facts, Machine, Recorded, Sighting, Table, clean};
 
 /// Names that files of a server's state directory begin with.
@@ -62,6 +65,11 @@ impl Machines {
     /// Takes a sighting in.
     pub fn record(&self, sighting: Sighting) -> Recorded {
         self.table().record(sighting)
+    }
+
+    /// Takes in how far a machine is, see [`Table::progressed`].
+    pub fn progressed(&self, mac: Mac, told: Progress) -> Option<Gained> {
+        self.table().progressed(mac, told)
     }
 
     /// The machine that has this address, by what was seen of it or by the kernel's table.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use bootwright_image::timeline::{self, Event, MachineId, Stage};
+use bootwright_image::timeline::{self, Event, MachineId, Progress, Stage};
 use bootwright_netboot::Mac;
 
 use super::boot::{Boot, Entry, MAX_ENTRIES, Source};
+use super::progress::{Gained, bounded, gained};
 
 /// Machines that are remembered: more than a server has in its broadcast domain. Those that never
 /// booted make room first, since anyone can invent addresses.
@@ -32,6 +33,8 @@ pub struct Machine {
     pub boot: Boot,
     /// Those before it, oldest first.
     pub earlier: VecDeque<Boot>,
+    /// How far it is with its root in this boot, as it says. Not kept over a restart of the server.
+    pub progress: Option<Progress>,
     /// The program that was heard of last: firmware, iPXE or the agent.
     pub asker: Option<String>,
     /// When it was last heard of, milliseconds since 1970.
@@ -134,6 +137,15 @@ impl Table {
         let entry = machine.record(source, event, key);
         self.entries = self.entries - before + machine.entries();
         Recorded { entry, asker: machine.asker.clone() }
+    }
+
+    /// Takes in how far a machine says that it is, when the machine is known.
+    pub fn progressed(&mut self, mac: Mac, told: Progress) -> Option<Gained> {
+        let machine = self.machines.get_mut(&mac)?;
+        let told = bounded(told);
+        let gained = gained(machine.progress.as_ref(), &told);
+        machine.progress = Some(told);
+        Some(gained)
     }
 
     /// Every machine, by MAC.
@@ -242,6 +254,7 @@ impl Machine {
     }
 
     fn begin(&mut self, started: u64) {
+        self.progress = None;
         let old = std::mem::replace(&mut self.boot, Boot { started, entries: Vec::new() });
         if self.boots_seen > 0 {
             self.earlier.push_back(old);
@@ -297,6 +310,7 @@ impl Machine {
             platform: self.facts.platform.clone(),
             image: self.facts.image.clone(),
             boots: self.boots_seen,
+            progress: self.progress.clone(),
             events: self.boot.entries.iter().map(|entry| entry.event.clone()).collect(),
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bootwright_image::timeline::Stage;
+use bootwright_image::timeline::{Progress, Stage};
 use bootwright_netboot::Mac;
 
 use crate::api::{App, Refused};
@@ -169,11 +169,29 @@ fn row(page: &mut Html, mac: Mac, machine: &Machine, longest: u64) {
     facts(page, machine);
     page.markup("</small></td><td>").text(machine.facts.image.as_deref().unwrap_or("–"));
     page.markup("</td><td><b class=\"").text(class).markup("\">").text(state).markup("</b><br><small>");
-    page.text(last.map_or("", |entry| entry.event.text.as_str())).markup("</small></td><td>");
+    page.text(last.map_or("", |entry| entry.event.text.as_str())).markup("</small>");
+    if let Some(progress) = &machine.progress {
+        sources(page, progress);
+    }
+    page.markup("</td><td>");
     draw(page, &machine.boot, longest);
     let took = Duration::from_millis(bar(&machine.boot).1);
     page.markup("</td><td class=\"n\">").text(Seconds(took));
     page.markup("</td><td class=\"n\">").text(ago(machine.last)).markup("</td></tr>");
+}
+
+/// How much of its root a machine has, and from whom.
+fn sources(page: &mut Html, progress: &Progress) {
+    let percent = u128::from(progress.stored) * 100 / u128::from(progress.total.max(1));
+    page.markup("<br><small>").text(percent).markup(" %: ").text(Size(progress.mirrors));
+    page.markup(" from mirrors, ").text(Size(progress.peers)).markup(" from machines, ");
+    page.text(Size(progress.given)).markup(" given");
+    let refused: u64 = progress.refused.values().map(|count| u64::from(*count)).sum();
+    if refused > 0 {
+        let from: Vec<&str> = progress.refused.keys().map(String::as_str).collect();
+        page.markup(", ").text(refused).markup(" damaged chunks from ").text(from.join(", "));
+    }
+    page.markup("</small>");
 }
 
 fn facts(page: &mut Html, machine: &Machine) {

@@ -29,7 +29,7 @@ impl Running {
         let catalogue = Catalogue::open(vec![image(place.path(), "worker_1", &root)]).unwrap().0;
         let listener = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::listen(listener, limits).unwrap();
+        let server = Server::listen(vec![listener], limits).unwrap();
         let transfers = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&transfers);
         let router = axum::Router::new()
