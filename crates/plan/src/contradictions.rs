@@ -13,6 +13,9 @@ const SINGLE: &[&str] = &[
     "bootwright.mode",
     "bootwright.overlay",
     "bootwright.report",
+    "bootwright.peers",
+    "bootwright.seed",
+    "bootwright.upload",
     "bootwright.on_failure",
     "BOOTIF",
     "init",
@@ -28,6 +31,11 @@ pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<
     }
     if instructions.mode() == Mode::Embed && options.image.is_some() {
         found.push("bootwright.image= has no effect: in mode embed the root is in the initrd".to_owned());
+    }
+    for key in ["bootwright.seed", "bootwright.upload"] {
+        if options.peers_off && instructions.line.has(key) {
+            found.push(format!("{key}= has no effect: bootwright.peers=off shares nothing"));
+        }
     }
     if options.verify_off && !options.compat_aria2 {
         found.push("bootwright.verify=off has no effect without bootwright.compat=aria2".to_owned());

@@ -1,6 +1,6 @@
 //! What the agent would do, in its order.
 
-use bootwright_image::cmdline::{FailureAction, OnFailure};
+use bootwright_image::cmdline::{BootOptions, FailureAction, OnFailure, Seed};
 use bootwright_image::manifest::Mode;
 use url::Url;
 
@@ -121,7 +121,25 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
     let of = if trusted_is_of_manifest(instructions, boot) { "root.json" } else { "the file" };
     steps.push(step("digest", format!("{of} must be sha256:{}", trusted.digest.hex())));
     steps.push(root(instructions));
+    // Only what a server's manifest describes is shared: a medium's root and a single file are not.
+    if trusted_is_of_manifest(instructions, boot) && !matches!(boot, Boot::Embedded(_) | Boot::Medium(_)) {
+        steps.push(step("peers", sharing(&instructions.options)));
+    }
     steps
+}
+
+fn sharing(options: &BootOptions) -> String {
+    let upload = options.upload.map_or("without limit".to_owned(), |rate| format!("at most {rate}"));
+    match (options.peers_off, options.seed) {
+        (true, _) => "nothing is taken from other machines or given to them".to_owned(),
+        (false, Seed::Off) => {
+            format!("taken from other machines too and given to them, {upload}, until the root is entered")
+        }
+        (false, Seed::For(time)) => format!(
+            "taken from other machines too and given to them, {upload}, for {} min after the boot",
+            time.as_secs().div_ceil(60)
+        ),
+    }
 }
 
 fn trusted_is_of_manifest(instructions: &Instructions, boot: &Boot<'_>) -> bool {

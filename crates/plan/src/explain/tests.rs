@@ -17,6 +17,16 @@ fn understood(line: &str) -> Vec<Understood> {
 }
 
 #[test]
+fn what_is_shared_is_told_and_what_has_no_effect_without_it() {
+    let peers = |line: &str| step(&explained(Some(pin("")), line), "peers").join(" ");
+    assert!(peers("bootwright.upload=20M").ends_with("at most 20.0 MiB/s, for 60 min after the boot"));
+    assert!(peers("bootwright.seed=off").ends_with("until the root is entered"));
+    assert!(peers("bootwright.peers=off").starts_with("nothing is taken"));
+    let silent = explained(Some(pin("")), "bootwright.peers=off bootwright.seed=2h");
+    assert!(silent.contradictions.iter().any(|text| text.starts_with("bootwright.seed= has no effect")));
+}
+
+#[test]
 fn a_sound_line_is_told_in_the_order_of_the_boot() {
     let digest = Digest::of(b"root.json").hex();
     let line = format!(
@@ -25,7 +35,7 @@ fn a_sound_line_is_told_in_the_order_of_the_boot() {
     );
     let explanation = explained(None, &line);
     let words: Vec<_> = explanation.steps.iter().map(|step| step.what).collect();
-    assert_eq!(words, ["network", "image", "digest", "root", "report", "failure"]);
+    assert_eq!(words, ["network", "image", "digest", "root", "peers", "report", "failure"]);
     assert_eq!(step(&explanation, "network"), ["eth0: address by DHCPv4"]);
     assert_eq!(step(&explanation, "image"), ["http://s/a/image.json (from the command line)"]);
     assert_eq!(step(&explanation, "digest"), [format!("root.json must be sha256:{digest}")]);
