@@ -85,8 +85,11 @@ impl Work {
     fn load(&self, next: &Next) -> Result<HandOver, Failure> {
         let command_line =
             kexec::load(next).map_err(|error| Failure::of("loading the next kernel", &error))?;
+        // The memory of this one is gone in a moment, and what it fetched came from servers alone.
+        info!("this machine gives nothing to others: it starts another kernel");
         info!("starting the next kernel: {command_line}");
-        self.reporter.event(Stage::Boot, &format!("starting the next kernel: {command_line}"));
+        let text = format!("starting the next kernel, gives nothing to others: {command_line}");
+        self.reporter.event(Stage::Boot, &text);
         Ok(HandOver::Kexec)
     }
 }
