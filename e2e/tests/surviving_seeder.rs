@@ -31,7 +31,7 @@ fn others_are_given_the_root_when_the_server_is_gone() {
     scenario.sees(r"^0\s*$");
     scenario.sees(r"^active\s*$");
     scenario.types("systemctl stop bootwright-seed; dmesg | grep -o 'seeding ends.*'\n");
-    scenario.sees(r"^seeding ends: [1-9][0-9]* MiB went to 1 peers");
+    scenario.sees(r"^seeding ends: [1-9][0-9]* MiB went to [1-9][0-9]* peers");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_next_machine_gets_its_root_from_the_first_one() {
     // The second machine's server has all but the root, and no tracker; the first machine is near.
     let mut scenario = scenario.boot_another_directly(ELSEWHERE);
     scenario.sees("10.77.0.3/images/hello/root.img.*404");
-    scenario.sees("every byte of the root is verified: 0.0 MiB from mirrors, .* from 1 peers");
+    scenario.sees("every byte of the root is verified: 0.0 MiB from mirrors, .* from [1-9] peers");
     scenario.sees(LOGIN);
     scenario.reports(Stage::System, "");
     let progress = scenario.progress();
@@ -55,7 +55,7 @@ fn the_next_machine_gets_its_root_from_the_first_one() {
     scenario.sees("Hello from bootwright");
     scenario.types("systemctl stop bootwright-seed\n");
     let text = scenario.reports(Stage::System, "seeding ends");
-    assert!(text.ends_with("went to 1 peers"), "{text}");
+    assert!(!text.contains(" 0 MiB"), "{text}");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 mod clients;
 mod fleet;
+mod ipv6;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,8 +41,14 @@ struct Site {
 impl Site {
     /// The server's link carries so many Mbit/s; `more` are options of serve.
     fn new(megabits: u32, size: usize, more: &[&str]) -> Self {
+        Self::prepared(megabits, size, more, |_, _| ())
+    }
+
+    /// The same on a host to which something was done.
+    fn prepared(megabits: u32, size: usize, more: &[&str], prepare: impl Fn(&Lab, &Host)) -> Self {
         let (lab, place) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
         let host = lab.host(SERVER).unwrap();
+        prepare(&lab, &host);
         let mut state = 88_172_645_463_325_252_u64;
         let mut next = || {
             state ^= state << 13;
