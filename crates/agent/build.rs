@@ -1,9 +1,15 @@
-//! The static agent carries no index of unwinding tables: a panic aborts, and PID 1 has no use for a backtrace.
+//! The static agent carries no tables for unwinding: a panic aborts, and PID 1 has no use for a backtrace.
+
+use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    if features.split(',').any(|feature| feature == "crt-static") {
+    println!("cargo::rerun-if-changed=no-unwinding.ld");
+    let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let is_static = features.split(',').any(|feature| feature == "crt-static");
+    if is_static && var("CARGO_CFG_PANIC").as_deref() == Ok("abort") {
+        let here = var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{here}/no-unwinding.ld");
     }
 }

@@ -34,8 +34,8 @@ const PORT: u16 = 6881;
 /// Where the tracker is at the server an image comes from.
 const ANNOUNCE: &str = "/announce";
 
-/// Bytes a second that a running system gives at most, unless the line says otherwise: a third of a gigabit link
-/// stays for what the machine is there for, at the least.
+/// Bytes a second that a running system gives at most, unless the line says otherwise: a quarter of a gigabit link.
+/// The rest is for what the machine is there for.
 const UPLOAD: Rate = Rate(32 << 20);
 
 /// The longest wait before the first request: machines that were switched on by one command come spread over it.
