@@ -115,8 +115,8 @@ impl Server {
     /// The next connection to any of the sockets.
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| {
-            let polled = self.listeners.iter().map(|listener| listener.poll_accept(context));
-            polled.filter(Poll::is_ready).next().unwrap_or(Poll::Pending)
+            let mut polled = self.listeners.iter().map(|listener| listener.poll_accept(context));
+            polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
         })
         .await
     }
