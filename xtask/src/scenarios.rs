@@ -15,11 +15,19 @@ use crate::{Result, images};
 /// Scenarios that run at once: each has one or two machines under TCG, which take a core each.
 const AT_ONCE: usize = 2;
 
+/// The scenario of the image `cloud`.
+const CLOUD: &str = "cloud_disk";
+
 /// Builds the images and runs every scenario whose name contains one of `names` (all, when empty).
 pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     images::build(bootwright, "hello", "hello")?;
     images::build_embedded(bootwright, "hello")?;
     images::build_media(bootwright, "hello")?;
+    // Only long scenarios boot this one, and its packages take minutes.
+    let named = names.iter().any(|name| CLOUD.contains(*name));
+    if named || names.is_empty() && scope == Scope::All {
+        images::build(bootwright, "cloud", "cloud")?;
+    }
     images::build_verity(bootwright, "hello")?;
     let mut queue: Vec<_> = binaries()?
         .into_iter()

@@ -36,27 +36,36 @@ pub struct Seed {
 impl Seed {
     /// Makes it.
     pub fn run(self) -> Result<(), Failure> {
-        let user_data = read(&self.user_data)?;
-        if !is_user_data(&user_data) {
-            let path = self.user_data.display();
-            let text = format!(
-                "{path} is nothing that cloud-init takes: its first line has to be #cloud-config or #!"
-            );
-            return Err(Failure::message(Kind::Bad, text));
-        }
         let content = Content {
-            user_data,
             meta_data: self.meta_data.as_deref().map(read).transpose()?,
             network_config: self.network_config.as_deref().map(read).transpose()?,
+            ..with_user_data(&self.user_data)?
         };
-        let is_iso = self.output.extension().is_some_and(|extension| extension == "iso");
-        let (medium, format) =
-            if is_iso { (SeedMedium::Iso, Format::Iso) } else { (SeedMedium::Fat, Format::Raw) };
-        let image = content.lay_out(medium, 0).map_err(media_failure)?;
-        put(&image, format, &self.output, 0).or_environment()?;
+        make(&content, &self.output)?;
         println!("{}: a NoCloud seed", self.output.display());
         Ok(())
     }
+}
+
+/// A seed with the user data of that file, which cloud-init has to understand.
+pub fn with_user_data(path: &Path) -> Result<Content, Failure> {
+    let user_data = read(path)?;
+    if !is_user_data(&user_data) {
+        let path = path.display();
+        let text =
+            format!("{path} is nothing that cloud-init takes: its first line has to be #cloud-config or #!");
+        return Err(Failure::message(Kind::Bad, text));
+    }
+    Ok(Content { user_data, ..Content::default() })
+}
+
+/// Writes a seed to `output`: an ISO, or FAT, by the end of its name.
+pub fn make(content: &Content, output: &Path) -> Result<(), Failure> {
+    let is_iso = output.extension().is_some_and(|extension| extension == "iso");
+    let (medium, format) =
+        if is_iso { (SeedMedium::Iso, Format::Iso) } else { (SeedMedium::Fat, Format::Raw) };
+    let image = content.clone().lay_out(medium, 0).map_err(media_failure)?;
+    put(&image, format, output, 0).or_environment()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

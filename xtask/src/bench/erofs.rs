@@ -5,10 +5,10 @@
 //! is what ours does; the latter with LZ4 only, since with Zstandard it takes a quarter of an hour.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::{Context, Row, Usage, measure};
+use super::{Context, Row, Usage, measure, root};
 use crate::{Result, debian13, shell};
 
 /// What makes a tar of about 1.2 GB.
@@ -43,7 +43,7 @@ struct Made {
 
 /// Measures time, size and memory.
 pub fn run(context: &Context) -> Result<Vec<Row>> {
-    let tar = root(&context.scratch)?;
+    let tar = root::debian(&context.scratch, PACKAGES)?;
     let programs = debian13::erofs_utils()?;
     let build = ["build", "--release", "--package", "bootwright-build", "--example", "erofs"];
     shell::run("build the example erofs", &mut shell::cargo(&build))?;
@@ -119,18 +119,4 @@ fn memory(case: &Case, name: &str, ours: &Made, peer: &Made) -> Row {
         met: ours.usage.peak <= MEMORY_AIM,
         ..row(case, "peak memory", texts, ratio, None)
     }
-}
-
-/// A Debian 13 root as a tar, kept between runs.
-fn root(scratch: &Path) -> Result<PathBuf> {
-    let tar = scratch.join("root.tar");
-    if tar.is_file() {
-        return Ok(tar);
-    }
-    let new = scratch.join("new.tar");
-    let mut install = Command::new("mmdebstrap");
-    install.args(["--quiet", "--variant=apt", "--format=tar", &format!("--include={PACKAGES}"), "trixie"]);
-    shell::run("install a Debian root of 1.2 GB", install.arg(&new).env("INITRD", "No"))?;
-    fs::rename(&new, &tar).map_err(|error| format!("{}: {error}", tar.display()))?;
-    Ok(tar)
 }

@@ -15,6 +15,8 @@ mod iso;
 mod kernel;
 mod lab;
 mod measure;
+mod outputs;
+mod root;
 mod tftp;
 mod uki;
 
@@ -63,6 +65,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("initrd", initrd::run),
     ("inspect", inspect::run),
     ("iso", iso::run),
+    ("outputs", outputs::run),
     ("tftp", tftp::run),
     ("uki", uki::run),
 ];

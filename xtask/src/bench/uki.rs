@@ -78,7 +78,7 @@ fn ukify(scratch: &Path, initrd: &Path, output: &Path) -> Result<Command> {
 }
 
 /// ukify out of Debian 13's package: Debian 12 has none.
-fn fetch_ukify(scratch: &Path) -> Result<PathBuf> {
+pub(super) fn fetch_ukify(scratch: &Path) -> Result<PathBuf> {
     let root = scratch.join("ukify");
     debian13::unpack(&["systemd-ukify"], &root)?;
     Ok(root.join("usr/bin/ukify"))

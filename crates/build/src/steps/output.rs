@@ -1,18 +1,21 @@
 //! Step 7: disks and ISOs, as the recipe asks.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use bootwright_formats::Mosaic;
-use bootwright_image::Manifest;
 use bootwright_image::manifest::{Artifact, ArtifactKind};
+use bootwright_image::{Digest, Manifest};
 
 use super::publish::Staging;
 use super::root::at;
 use super::uki::digest;
 use super::{BuildError, Job, Outcome, Step};
 use crate::media::{self, DiskOptions, Format, Grub, IsoOptions, Material, MediaError, Signer};
-use crate::recipe::{Bios, Output};
+use crate::recipe::Bios;
 
 impl Job<'_> {
     /// Files of the host that decide what media are like.
@@ -28,57 +31,68 @@ impl Job<'_> {
         inputs
     }
 
-    /// Writes every output into `staging`, and names it in `manifest`.
+    /// Writes every output into `staging`, all of them at once, and names it in `manifest`.
     pub(super) fn write_outputs(
         &mut self,
         manifest: &mut Manifest,
         staging: &Staging,
     ) -> Result<(), BuildError> {
-        let formats = &self.recipe.output.formats;
-        if formats.is_empty() {
+        if self.recipe.output.formats.is_empty() {
             return Ok(());
         }
-        let in_file = |file: &str| {
-            let file = file.to_owned();
-            move |source| BuildError::Media { file, source }
-        };
-        let material = Material::open(&staging.path(""), manifest).map_err(in_file("media"))?;
-        let bios = self.bios(&material).map_err(in_file("media"))?;
-        let signer = &self.recipe.output.signer;
-        let mut disk = None;
-        for format in formats {
-            let file = format!("{}.{}", self.name, format.name());
-            let began = self.log.begin(Step::Output, &file);
-            let path = staging.path(&file);
-            let medium = match (format, &disk) {
-                (Format::Iso, _) => media::iso(
-                    &material,
-                    &IsoOptions { volume_id: None, bios: bios.clone(), signer: signer.clone() },
-                ),
-                (_, Some(disk)) => Ok(Mosaic::clone(disk)),
-                (_, None) => {
-                    let Output { disk_size: size, partitions, .. } = &self.recipe.output;
-                    let (bios, signer) = (bios.clone(), signer.clone());
-                    let partitions = partitions.clone();
-                    media::disk(&material, &DiskOptions { size: *size, bios, signer, partitions })
-                }
-            };
-            let medium = medium.map_err(in_file(&file))?;
-            let mut out =
-                File::options().read(true).write(true).create_new(true).open(&path).map_err(at(&path))?;
-            media::write(&medium, *format, &mut out, &file, manifest.created).map_err(at(&path))?;
-            out.sync_all().map_err(at(&path))?;
-            if *format != Format::Iso {
-                disk = Some(medium);
-            }
-            let (size, digest) = digest(&path).map_err(at(&path))?;
-            let kind = if *format == Format::Iso { ArtifactKind::Iso } else { ArtifactKind::Disk };
-            let detail = format!("{file}, for UEFI{}", if bios.is_some() { " and BIOS" } else { " alone" });
+        let failed = |source| BuildError::Media { file: "media".to_owned(), source };
+        let material = Material::open(&staging.path(""), manifest).map_err(failed)?;
+        let bios = self.bios(&material).map_err(failed)?;
+        let firmware = if bios.is_some() { "UEFI and BIOS" } else { "UEFI alone" };
+        let outputs = self.lay_out(&material, bios)?;
+        let names: Vec<&str> = outputs.iter().map(|output| output.file.as_str()).collect();
+        let began = self.log.begin(Step::Output, &names.join(", "));
+        let created = manifest.created;
+        // The processors work on one while the disk takes another.
+        let written: Vec<_> = thread::scope(|scope| {
+            let start = |output| scope.spawn(move || store(output, &staging.path(&output.file), created));
+            let running: Vec<_> = outputs.iter().map(start).collect();
+            running.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for (output, written) in outputs.iter().zip(written) {
+            let (size, digest) = written.map_err(at(&staging.path(&output.file)))?;
+            let kind = if output.format == Format::Iso { ArtifactKind::Iso } else { ArtifactKind::Disk };
+            let file = output.file.clone();
+            let detail = format!("{file}, for {firmware}");
             manifest.artifacts.push(Artifact { file, kind, size, digest });
             self.log.end(Step::Output, began, Outcome::Done, detail, Some(size));
         }
         manifest.artifacts.sort_by(|a, b| a.file.cmp(&b.file));
         Ok(())
+    }
+
+    /// What is to be written. The disk is the same in every format.
+    fn lay_out(&self, material: &Material, bios: Option<Grub>) -> Result<Vec<Output>, BuildError> {
+        let recipe = &self.recipe.output;
+        let signer = recipe.signer.clone();
+        let mut disk = None;
+        let mut outputs = Vec::new();
+        for format in &recipe.formats {
+            let file = format!("{}.{}", self.name, format.name());
+            let medium = match (format, &disk) {
+                (Format::Iso, _) => {
+                    let (bios, signer) = (bios.clone(), signer.clone());
+                    media::iso(material, &IsoOptions { volume_id: None, bios, signer })
+                }
+                (_, Some(disk)) => Ok(Mosaic::clone(disk)),
+                (_, None) => {
+                    let (bios, signer, size) = (bios.clone(), signer.clone(), recipe.disk_size);
+                    let partitions = recipe.partitions.clone();
+                    media::disk(material, &DiskOptions { size, bios, signer, partitions })
+                }
+            };
+            let medium = medium.map_err(|source| BuildError::Media { file: file.clone(), source })?;
+            if *format != Format::Iso {
+                disk = Some(medium.clone());
+            }
+            outputs.push(Output { file, format: *format, medium });
+        }
+        Ok(outputs)
     }
 
     fn bios(&mut self, material: &Material) -> Result<Option<Grub>, MediaError> {
@@ -99,4 +113,23 @@ impl Job<'_> {
             }
         }
     }
+}
+
+/// A medium that has a name and is not written yet.
+struct Output {
+    file: String,
+    format: Format,
+    medium: Mosaic,
+}
+
+/// Writes it to `path`, and gives its size and digest once it is on the disk.
+fn store(output: &Output, path: &Path, created: u64) -> io::Result<(u64, Digest)> {
+    let mut file = File::options().read(true).write(true).create_new(true).open(path)?;
+    media::write(&output.medium, output.format, &mut file, &output.file, created)?;
+    thread::scope(|scope| {
+        let synced = scope.spawn(|| file.sync_all());
+        let digest = digest(path)?;
+        synced.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok(digest)
+    })
 }

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
 use crate::failure::{Failure, Kind, OrFail as _};
+use crate::seed;
 
 /// How long `--expect` waits when `--timeout` does not say: enough for a slow processor under TCG.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -58,6 +59,12 @@ pub struct Vm {
     /// systemd-stub is 254 or newer.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     append: Option<String>,
+    /// A NoCloud seed for the machine, as bootwright seed makes it: one more disk.
+    #[arg(long, value_name = "FILE", conflicts_with = "cloud_init")]
+    seed: Option<PathBuf>,
+    /// User data for cloud-init, of which a seed is made for the occasion.
+    #[arg(long, value_name = "FILE")]
+    cloud_init: Option<PathBuf>,
     /// Write the console to this file; of several machines to FILE.1, FILE.2 and so on.
     #[arg(long, value_name = "FILE")]
     console: Option<PathBuf>,
@@ -116,6 +123,10 @@ impl Vm {
             },
         };
         let builder = self.with_more_words(builder, road, &parts)?;
+        let builder = match self.seed(state.path())? {
+            Some(seed) => builder.seed(seed),
+            None => builder,
+        };
         let on_reboot = if self.expect.is_some() { OnReboot::Restart } else { OnReboot::Exit };
         let builder = builder.boot(boot).memory(self.memory).accel(self.accel(&parts)?).on_reboot(on_reboot);
 
@@ -156,6 +167,19 @@ impl Vm {
         let hint =
             |why| Failure::message(Kind::Usage, format!("--append: {why}; --via direct works with any"));
         Ok(builder.oem_string(parts.more_words(words).map_err(hint)?))
+    }
+
+    /// The seed's file: the one that was named, or one made in `scratch`.
+    fn seed(&self, scratch: &Path) -> Result<Option<PathBuf>, Failure> {
+        if let Some(seed) = &self.seed {
+            let found = seed.canonicalize();
+            let failed = |error| Failure::message(Kind::Environment, format!("{}: {error}", seed.display()));
+            return found.map(Some).map_err(failed);
+        }
+        let Some(user_data) = &self.cloud_init else { return Ok(None) };
+        let path = scratch.join("seed.iso");
+        seed::make(&seed::with_user_data(user_data)?, &path)?;
+        Ok(Some(path))
     }
 
     fn start(&self, builder: &machine::Builder, network: &dyn Network) -> Result<Vec<Machine>, Failure> {

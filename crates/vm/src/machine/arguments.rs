@@ -35,6 +35,10 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     }
     network(&mut list, builder, &files.plug);
     boot(&mut list, builder, files);
+    if let Some(seed) = &builder.seed {
+        list.with_path("-drive", "if=none,id=seed,format=raw,readonly=on,file=", seed, "");
+        list.pair("-device", "virtio-blk-pci,drive=seed");
+    }
     for (name, value) in &builder.fw_cfg {
         list.pair("-fw_cfg", format!("name={},string={}", escape(name), escape(value)));
     }
@@ -189,6 +193,13 @@ mod tests {
         );
         assert!(with("/i/a.iso", Attach::Cd).contains("format=raw,readonly=on,file=/i/a.iso -device ide-cd"));
         assert!(with("/i/a.iso", Attach::Usb).contains("-device qemu-xhci -device usb-storage,drive=medium"));
+    }
+
+    #[test]
+    fn a_seed_is_one_more_disk_and_nothing_boots_from_it() {
+        let line = line(&Builder::new(Firmware::Uefi).seed("/s/seed.iso"));
+        assert!(line.contains("readonly=on,file=/s/seed.iso -device virtio-blk-pci,drive=seed"), "{line}");
+        assert!(!line.contains("drive=seed,bootindex"), "{line}");
     }
 
     #[test]

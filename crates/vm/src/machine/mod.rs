@@ -44,6 +44,7 @@ pub struct Builder {
     nic: NicModel,
     rom: NicRom,
     second_card: Option<(String, String)>,
+    seed: Option<PathBuf>,
     boot: Boot,
     fw_cfg: Vec<(String, String)>,
     smbios: Vec<String>,
@@ -63,6 +64,7 @@ impl Builder {
             nic: NicModel::Virtio,
             rom: if firmware == Firmware::Uefi { NicRom::None } else { NicRom::Ipxe },
             second_card: None,
+            seed: None,
             boot: Boot::Network,
             fw_cfg: Vec::new(),
             smbios: Vec::new(),
@@ -106,6 +108,12 @@ impl Builder {
     #[must_use]
     pub fn second_card(self, tap: impl Into<String>, mac: impl Into<String>) -> Self {
         Self { second_card: Some((tap.into(), mac.into())), ..self }
+    }
+
+    /// A further disk, read-only and raw, that nothing boots from: a NoCloud seed.
+    #[must_use]
+    pub fn seed(self, file: impl Into<PathBuf>) -> Self {
+        Self { seed: Some(file.into()), ..self }
     }
 
     /// What it boots from.

@@ -1,88 +1,28 @@
 //! The reader: descriptors, directories by the best names there are, files, the boot catalogue.
 
+mod descriptors;
 mod el_torito;
+mod entry;
+mod error;
 mod rock_ridge;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::iter;
-use std::ops::Range;
 use std::sync::Arc;
 
+use descriptors::{Descriptors, root};
 use rock_ridge::SystemUse;
 
 pub use el_torito::{BootEntry, Platform};
+pub use entry::{Entry, Kind};
+pub use error::IsoError;
 
 use super::{MAX_DEPTH, MAX_DIRECTORY, SECTOR, SYSTEM_AREA, flags};
 use crate::fields::{bytes_at, u8_at, u16_le, u32_le};
 use crate::{Mosaic, ReadAt, Shared, Window};
 
-/// The most volume descriptors: real images have about six, UDF's included.
-const MAX_DESCRIPTORS: u64 = 64;
-
 /// The most extents of one file: 1024 of 4 GiB are 4 TiB.
 const MAX_EXTENTS: usize = 1024;
-
-/// Why an image or a directory of it cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum IsoError {
-    /// The image failed, or ends early.
-    #[error("ISO 9660: reading at offset {offset} failed")]
-    Read {
-        /// Where.
-        offset: u64,
-        /// Its own error.
-        source: io::Error,
-    },
-    /// Another kind of image.
-    #[error("no ISO 9660 image: there is no primary volume descriptor (\"CD001\" at offset 32769)")]
-    Absent,
-    /// A disc of UDF alone.
-    #[error("this is a UDF image without ISO 9660, which is recognised and not read")]
-    UdfOnly,
-    /// A structure that cannot be.
-    #[error("ISO 9660: {problem} at offset {offset}")]
-    Damaged {
-        /// What is wrong.
-        problem: String,
-        /// Where.
-        offset: u64,
-    },
-    /// Directories that lead back to their parents.
-    #[error("ISO 9660: directories inside {0:?} are deeper than {MAX_DEPTH}, or lead back to their parents")]
-    Depth(String),
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link and where it leads; Rock Ridge only.
-    Symlink(String),
-}
-
-/// A file, directory or link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name: of Rock Ridge, else Joliet, else of ISO 9660 without its version.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Where its bytes are in the image, in order; several for files over 4 GiB.
-    pub extents: Vec<Range<u64>>,
-    /// `st_mode`; Rock Ridge only.
-    pub mode: Option<u32>,
-}
-
-impl Entry {
-    /// Bytes of its content.
-    pub fn size(&self) -> u64 {
-        self.extents.iter().map(|range| range.end - range.start).sum()
-    }
-}
 
 /// An ISO 9660 image.
 pub struct Iso {
@@ -112,15 +52,6 @@ enum Names {
     RockRidge,
     Joliet,
     Plain,
-}
-
-/// What the volume descriptors say.
-#[derive(Default)]
-struct Descriptors {
-    primary: Option<Vec<u8>>,
-    joliet: Option<Vec<u8>>,
-    catalogue: Option<u32>,
-    udf: bool,
 }
 
 impl Iso {
@@ -314,50 +245,6 @@ impl Iso {
         }
         read(&self.image, range.start, length as usize)
     }
-}
-
-impl Descriptors {
-    fn read(image: &Shared) -> Result<Self, IsoError> {
-        let mut found = Self::default();
-        for number in 0..MAX_DESCRIPTORS {
-            let bytes = match read(image, SYSTEM_AREA + number * SECTOR, SECTOR as usize) {
-                Err(IsoError::Read { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => break,
-                other => other?,
-            };
-            let identifier: [u8; 5] = bytes_at(&bytes, 1).unwrap_or_default();
-            match (&identifier, u8_at(&bytes, 0)) {
-                (b"CD001", Some(0)) if bytes.get(7..30) == Some(b"EL TORITO SPECIFICATION") => {
-                    found.catalogue = found.catalogue.or(u32_le(&bytes, 71));
-                }
-                (b"CD001", Some(1)) if found.primary.is_none() => found.primary = Some(bytes),
-                (b"CD001", Some(2)) if is_joliet(&bytes) => found.joliet = Some(bytes),
-                (b"NSR02" | b"NSR03", _) => found.udf = true,
-                // UDF's descriptors follow behind the end of those of ISO 9660.
-                (b"CD001" | b"BEA01" | b"TEA01" | b"BOOT2", _) => {}
-                _ => break,
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// The escape sequences of UCS-2 levels 1, 2 and 3.
-fn is_joliet(descriptor: &[u8]) -> bool {
-    matches!(bytes_at::<3>(descriptor, 88), Some([b'%', b'/', b'@' | b'C' | b'E']))
-}
-
-/// The root directory that a descriptor names.
-fn root(descriptor: &[u8]) -> Result<Entry, IsoError> {
-    let read = || Some((u64::from(u32_le(descriptor, 158)?) * SECTOR, u64::from(u32_le(descriptor, 166)?)));
-    let damaged =
-        || IsoError::Damaged { problem: "a volume descriptor is cut off".to_owned(), offset: SYSTEM_AREA };
-    let (start, length) = read().ok_or_else(damaged)?;
-    Ok(Entry {
-        name: "/".to_owned(),
-        kind: Kind::Directory,
-        extents: iter::once(start..start + length).collect(),
-        mode: None,
-    })
 }
 
 fn read(image: &Shared, offset: u64, length: usize) -> Result<Vec<u8>, IsoError> {
