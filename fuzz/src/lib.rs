@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cmdline;
+pub mod compression;
 pub mod cpio;
 pub mod dhcp;
 pub mod disk;
@@ -30,21 +31,39 @@ pub mod torrent;
 pub mod tracker;
 pub mod verity;
 
-/// Gives `target` a valid input, every truncation of it (up to 4 KiB of them) and many copies with a few
-/// bytes changed, reproducibly.
+/// How many changed copies of a seed a smoke run tries, unless `BOOTWRIGHT_FUZZ_ROUNDS` says otherwise.
+const ROUNDS: usize = 2000;
+
+/// How many truncations of a seed are tried at most.
+const CUTS: usize = 4096;
+
+/// How many changed copies are to be tried: more for a longer run, which has other copies then.
+pub fn rounds() -> usize {
+    let asked = std::env::var("BOOTWRIGHT_FUZZ_ROUNDS").ok();
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+}
+
+/// Gives `target` a valid input, truncations of it and [`rounds`] copies with a few bytes changed,
+/// reproducibly.
 pub fn mutate(seed: Vec<u8>, target: fn(&[u8])) {
+    mutate_for(rounds(), seed, target);
+}
+
+/// The same with as many copies as are said, and at most twice as many truncations.
+pub fn mutate_for(rounds: usize, seed: Vec<u8>, target: fn(&[u8])) {
     target(&seed);
-    for end in (0..seed.len()).take(4096) {
+    let step = seed.len().div_ceil(CUTS.min(rounds.saturating_mul(2)).max(1)).max(1);
+    for end in (0..seed.len()).step_by(step) {
         target(seed.get(..end).unwrap_or_default());
     }
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut state = 0x2545_f491_4f6c_dd1d_u64 ^ rounds as u64;
     let mut random = move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state as usize
     };
-    for _ in 0..2000 {
+    for _ in 0..rounds {
         let mut copy = seed.clone();
         for _ in 0..=random() % 4 {
             let at = random() % copy.len().max(1);
@@ -70,13 +89,34 @@ mod smoke {
     }
 
     smoke!(
-        cmdline, cpio, dhcp, erofs, explain, ext4, fat, http, initrd, inspect, iso9660, manifest, oci,
-        partitions, pe, peer, recipe, tar, tftp, torrent, tracker, verity
+        cmdline,
+        compression,
+        cpio,
+        dhcp,
+        erofs,
+        explain,
+        ext4,
+        fat,
+        http,
+        initrd,
+        inspect,
+        iso9660,
+        manifest,
+        oci,
+        partitions,
+        pe,
+        peer,
+        recipe,
+        tar,
+        tftp,
+        torrent,
+        tracker,
+        verity
     );
 
     /// The readers of disks: one name each, as for all others.
     mod disk {
-        use crate::disk::{qcow2, vdi, vhd, vhdx, vmdk};
+        use crate::disk::{chain, qcow2, vdi, vhd, vhdx, vmdk};
 
         macro_rules! smoke {
             ($($name:ident: $module:ident $seed:ident),* $(,)?) => {
@@ -89,6 +129,7 @@ mod smoke {
         }
 
         smoke!(
+            disk_chain: chain seed,
             disk_qcow2: qcow2 seed,
             disk_qcow2_compressed: qcow2 compressed,
             disk_vdi: vdi seed,

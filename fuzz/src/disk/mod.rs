@@ -1,6 +1,7 @@
 //! Disks of virtual machines. An image is large and mostly zeros, so the input is a compact form of it: its
 //! length, then each sector that is not zero behind its number. Almost every byte of it means something.
 
+pub mod chain;
 pub mod qcow2;
 pub mod vdi;
 pub mod vhd;
