@@ -51,7 +51,7 @@ fn a_packed_disk_is_one_tree_and_its_files_come_out() {
             assert_eq!(node.facts.get("unpacked"), Some(&Value::Size(size)), "{packed}");
             let file = node.find(&|node| node.kind == "fat").unwrap();
             assert_eq!(file.facts.text("label"), Some("PACKED"), "{packed}");
-            assert_eq!(node.boots[0].starts, "\\EFI\\BOOT\\BOOTX64.EFI, partition 1");
+            assert_eq!(node.boots[0].starts, "\\EFI\\BOOT\\BOOTX64.EFI, partition 1, once unpacked");
             assert!(node.all_problems().is_empty(), "{:?}", node.all_problems());
             assert!(
                 inside(directory, &packed, "1/EFI/BOOT/BOOTX64.EFI") == std::fs::read(uki::STUB).unwrap(),

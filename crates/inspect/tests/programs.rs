@@ -142,6 +142,45 @@ fn a_uki_whose_parts_do_not_fit_says_which() {
     assert!(all.iter().all(|part| told.iter().any(|what| what.contains(part))), "{told:?}");
 }
 
+/// The head of an `Image` of arm64, a banner, and a message of the unpacker of gzip.
+fn arm64_kernel() -> Vec<u8> {
+    let mut image = vec![0; 200_000];
+    let size = (image.len() as u64).to_le_bytes();
+    let text: &[u8] = b"Linux version 6.1.0-arm64 (me@here) #1 SMP\0";
+    let message: &[u8] = b"Out of memory while allocating z_stream\0";
+    for (at, field) in [(16, &size[..]), (24, &[10]), (56, b"ARM\x64"), (5000, text), (150_000, message)] {
+        image[at..at + field.len()].copy_from_slice(field);
+    }
+    image
+}
+
+#[test]
+fn a_kernel_in_a_zboot_or_in_gzip_is_told_and_comes_out() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::write(directory.join("Image"), arm64_kernel()).unwrap();
+    run(directory, "gzip", &["-nk", "Image"]);
+    let packed = std::fs::read(directory.join("Image.gz")).unwrap();
+    let mut zboot = vec![0; 1024];
+    let numbers = [1024_u32, packed.len() as u32].map(u32::to_le_bytes).concat();
+    for (at, field) in
+        [(0, &b"MZ\0\0zimg"[..]), (8, &numbers), (24, b"gzip"), (56, &[0xcd, 0x23, 0x82, 0x81])]
+    {
+        zboot[at..at + field.len()].copy_from_slice(field);
+    }
+    std::fs::write(directory.join("vmlinuz"), [zboot, packed].concat()).unwrap();
+    let zboot = look(directory, "vmlinuz", Depth::Deep);
+    assert_eq!((zboot.kind, zboot.children[0].kind), ("zboot", "compressed"));
+    let gzip = look(directory, "Image.gz", Depth::Deep);
+    for top in [&zboot, &gzip] {
+        let kernel = top.find(&|node| node.kind == "image").unwrap();
+        assert_eq!(kernel.facts.text("architecture"), Some("aarch64"));
+        assert_eq!(kernel.facts.text("release"), Some("6.1.0-arm64"));
+        assert_eq!(kernel.facts.get("unpacks initrds of"), Some(&Value::List(vec!["gzip".into()])));
+    }
+    assert!(inside(directory, "vmlinuz", "payload") == std::fs::read(directory.join("Image.gz")).unwrap());
+}
+
 #[test]
 fn firmware_and_programs_of_the_system_are_named() {
     let place = |path: &str| {

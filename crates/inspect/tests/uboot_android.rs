@@ -126,6 +126,32 @@ fn android_boot_images_of_each_version_give_kernel_ramdisk_and_devicetree() {
     assert_eq!(node.children[1].facts.text("model"), Some("board"));
 }
 
+/// Files of mkbootimg 34, which Debian 12 has not; fuzz/corpus/inspect/make.sh made them, and unpack_bootimg says
+/// the same of them.
+#[test]
+fn boot_images_of_version_4_tell_their_ramdisks_and_configuration() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::write(directory.join("boot"), include_bytes!("../../../fuzz/corpus/inspect/boot-v4")).unwrap();
+    std::fs::write(directory.join("vendor"), include_bytes!("../../../fuzz/corpus/inspect/vendor-v4"))
+        .unwrap();
+    let lines = |from: u32, to: u32| (from..=to).map(|n| format!("{n}\n")).collect::<String>().into_bytes();
+    let (kernel, ramdisk) = (lines(1, 40), lines(100, 130));
+    let node = look(directory, "boot", Depth::Headers);
+    assert_eq!(node.what, "Android boot image, version 4");
+    assert_eq!(node.facts.text("Android version"), Some("14.0.0, patches of 2024-05"));
+    assert_eq!(node.facts.text("command line"), Some("quiet splash"));
+    assert!(inside(directory, "boot", "kernel") == kernel && inside(directory, "boot", "ramdisk") == ramdisk);
+    let node = look(directory, "vendor", Depth::Headers);
+    assert_eq!(node.what, "Android vendor boot image, version 4");
+    let ramdisks = ["first:platform", "modules:dlkm"].map(str::to_owned).to_vec();
+    assert_eq!(node.facts.get("ramdisks"), Some(&Value::List(ramdisks)));
+    assert!(inside(directory, "vendor", "ramdisk") == [kernel.clone(), ramdisk].concat());
+    assert!(inside(directory, "vendor", "dtb") == kernel);
+    assert_eq!(inside(directory, "vendor", "bootconfig"), b"androidboot.slot=a\n");
+    assert!(node.all_problems().is_empty(), "{:?}", node.all_problems());
+}
+
 #[test]
 fn a_sparse_image_is_the_file_system_that_it_was_made_of() {
     let temporary = tempfile::tempdir().unwrap();

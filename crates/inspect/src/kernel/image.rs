@@ -9,7 +9,7 @@
 //! RISC-V  48 "RISCV\0\0\0"   56 "RSC\x05"  32 version u32; flags: bit 0 big-endian
 //! ```
 //!
-//! The release is not in the header.
+//! The release is not in the header: it is looked for in the kernel's banner when all is read.
 
 use crate::bytes::Bytes;
 use crate::node::{Firmware, Node, Severity};

@@ -11,8 +11,9 @@ use std::io;
 
 use crate::bytes::read;
 use crate::node::Node;
-use crate::recognise::{Found, Look};
+use crate::recognise::{Found, Look, Part};
 use crate::source::Source;
+use unpackers::Built;
 
 /// The name of the fact that lists what a kernel unpacks.
 pub(crate) const UNPACKS: &str = "unpacks initrds of";
@@ -36,7 +37,26 @@ pub(crate) fn describe(source: &Source, look: &Look<'_>) -> io::Result<Option<No
     if head.has(0, b"MZ") && head.has(4, b"zimg") {
         return Ok(Some(zboot::describe(source, &head)));
     }
-    Ok(image::describe(source, &head))
+    let Some(mut node) = image::describe(source, &head) else { return Ok(None) };
+    if look.deep {
+        built(&mut node, unpackers::of_plain(source)?);
+    }
+    Ok(Some(node))
+}
+
+/// Tells what a kernel was built with. bzImage has its release in its head.
+fn built(node: &mut Node, built: Built) {
+    node.flag(CONFIGURATION, built.configuration);
+    node.list(UNPACKS, built.unpacks).list(BUILT_IN, built.drivers);
+    if node.facts.get("release").is_none() {
+        node.text("release", built.release.unwrap_or_default());
+    }
+}
+
+/// The parts of a kernel: what is compressed in an EFI zboot.
+pub(crate) fn parts(source: &Source) -> io::Result<Vec<Part>> {
+    let head = read(source, 0, 64)?;
+    Ok(zboot::payload(source, &head).into_iter().collect())
 }
 
 /// Whether a kernel of that release can unpack it, by when Linux learned it; `None` when the release says

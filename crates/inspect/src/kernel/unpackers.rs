@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 
 use bootwright_formats::compression::Compression;
 
-use crate::bytes::read;
+use crate::bytes::{printable, read};
 use crate::source::{Source, Stream};
 
 /// A message of each unpacker that no other part of Linux has.
@@ -43,8 +43,14 @@ const DRIVERS: [(&str, &str); 6] = [
 const START: &[u8] = b"IKCFG_ST";
 const END: &[u8] = b"IKCFG_ED";
 
-/// The longest of the texts that are looked for.
-const LONGEST: usize = 64;
+/// The start of the banner of each kernel: `Linux version 6.1.0-13-arm64 (debian-kernel@…`.
+const BANNER: &[u8] = b"Linux version ";
+
+/// The longest release: that of `uname -r`.
+const MAX_RELEASE: usize = 64;
+
+/// The longest of the texts that are looked for, the banner with its release.
+const LONGEST: usize = 128;
 
 /// The largest `vmlinux` that is unpacked: those of distributions have 50 to 100 MiB.
 const MAX_VMLINUX: u64 = 512 << 20;
@@ -62,6 +68,8 @@ pub(super) struct Built {
     pub(super) unpacks: Vec<String>,
     /// File systems, when the configuration tells.
     pub(super) drivers: Vec<String>,
+    /// What its banner says.
+    pub(super) release: Option<String>,
 }
 
 /// Unpacks the payload; `None` when it is of a kind that cannot be unpacked here.
@@ -75,9 +83,15 @@ pub(super) fn of(payload: &Source) -> io::Result<Option<Built>> {
     search(&mut BufReader::new(decoder.take(MAX_VMLINUX))).map(Some)
 }
 
+/// Looks into a kernel that is not packed.
+pub(super) fn of_plain(kernel: &Source) -> io::Result<Built> {
+    search(&mut Stream::whole(kernel.clone()).take(MAX_VMLINUX))
+}
+
 fn search(vmlinux: &mut impl Read) -> io::Result<Built> {
     let mut found = [false; MESSAGES.len()];
     let mut configuration: Option<Vec<u8>> = None;
+    let mut release = None;
     let mut window = Vec::new();
     let mut piece = vec![0; 1 << 20];
     loop {
@@ -90,6 +104,7 @@ fn search(vmlinux: &mut impl Read) -> io::Result<Built> {
         for ((_, message), found) in MESSAGES.iter().zip(&mut found).filter(|(_, found)| !**found) {
             *found = place(&window, message).is_some();
         }
+        release = release.or_else(|| banner(&window));
         match &mut configuration {
             Some(packed) if packed.len() < MAX_PACKED => packed.extend_from_slice(new),
             Some(_) => {}
@@ -101,10 +116,22 @@ fn search(vmlinux: &mut impl Read) -> io::Result<Built> {
         window.drain(..window.len().saturating_sub(LONGEST));
     }
     if let Some(built) = configuration.and_then(|packed| configured(&packed)) {
-        return Ok(built);
+        return Ok(Built { release, ..built });
     }
     let names = MESSAGES.iter().zip(found).filter(|(_, found)| *found);
-    Ok(Built { unpacks: names.map(|((name, _), _)| (*name).to_owned()).collect(), ..Built::default() })
+    Ok(Built {
+        unpacks: names.map(|((name, _), _)| (*name).to_owned()).collect(),
+        release,
+        ..Built::default()
+    })
+}
+
+/// The release behind the banner's start; `None` while its end is not there, or it is that of a format string.
+fn banner(window: &[u8]) -> Option<String> {
+    let rest = window.get(place(window, BANNER)? + BANNER.len()..)?;
+    let length = rest.iter().take(MAX_RELEASE + 1).position(|byte| *byte == b' ')?;
+    let release = rest.get(..length).filter(|release| release.first().is_some_and(u8::is_ascii_digit))?;
+    Some(printable(release))
 }
 
 /// What the configuration says; `None` when it is none.
@@ -116,7 +143,7 @@ fn configured(packed: &[u8]) -> Option<Built> {
         let is_set = |option: &str| text.lines().any(|line| line.strip_prefix(option) == Some("=y"));
         options.iter().filter(|(option, _)| is_set(option)).map(|(_, name)| (*name).to_owned()).collect()
     };
-    Some(Built { configuration: true, unpacks: chosen(&UNPACKERS), drivers: chosen(&DRIVERS) })
+    Some(Built { configuration: true, unpacks: chosen(&UNPACKERS), drivers: chosen(&DRIVERS), release: None })
 }
 
 /// Where `wanted` stands in `bytes`: looked for by its first byte, which most places have not.
@@ -144,6 +171,11 @@ mod tests {
         vmlinux.extend_from_slice(b"ZSTD-compressed data is corrupt\0");
         assert_eq!(search(&mut vmlinux.as_slice()).unwrap().unpacks, ["zstd"]);
         assert_eq!(search(&mut [b'Z'; 100].as_slice()).unwrap(), Built::default());
+        // The banner, too; the one before it has no release.
+        let mut vmlinux = vec![b'Z'; (1 << 20) - 20];
+        vmlinux.extend_from_slice(b"Linux version 6.12.1-arm64 (me)\0");
+        assert_eq!(search(&mut vmlinux.as_slice()).unwrap().release.as_deref(), Some("6.12.1-arm64"));
+        assert_eq!(search(&mut b"Linux version %s (%s)\0".as_slice()).unwrap().release, None);
     }
 
     #[test]
@@ -157,7 +189,12 @@ mod tests {
         let built = search(&mut vmlinux.as_slice()).unwrap();
         assert_eq!(
             built,
-            Built { configuration: true, unpacks: vec!["xz".into()], drivers: vec!["xfs".into()] }
+            Built {
+                configuration: true,
+                unpacks: vec!["xz".into()],
+                drivers: vec!["xfs".into()],
+                release: None
+            }
         );
     }
 }

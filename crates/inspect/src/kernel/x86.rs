@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bootwright_formats::{Window, linux};
 
-use super::{BUILT_IN, CONFIGURATION, UNPACKS, unpackers};
+use super::unpackers;
 use crate::bytes::{Bytes, read};
 use crate::node::{Firmware, Node, Severity};
 use crate::recognise::Look;
@@ -93,10 +93,7 @@ fn payload(source: &Source, head: &Bytes, node: &mut Node) -> Option<Source> {
 
 fn unpacks(node: &mut Node, payload: &Source) {
     match unpackers::of(payload) {
-        Ok(Some(built)) => {
-            node.flag(CONFIGURATION, built.configuration);
-            node.list(UNPACKS, built.unpacks).list(BUILT_IN, built.drivers);
-        }
+        Ok(Some(built)) => super::built(node, built),
         Ok(None) => {}
         Err(error) => {
             let what = format!("its payload cannot be unpacked: {error}");

@@ -8,6 +8,7 @@
 
 use crate::bytes::Bytes;
 use crate::node::{Node, Severity};
+use crate::recognise::Part;
 use crate::source::Source;
 
 pub(super) fn describe(source: &Source, head: &Bytes) -> Node {
@@ -22,4 +23,13 @@ pub(super) fn describe(source: &Source, head: &Bytes) -> Node {
     }
     node.needs("a boot loader that starts EFI programs: others cannot unpack it");
     node
+}
+
+/// The compressed kernel as a part, `payload`; `None` in what is no zboot.
+pub(super) fn payload(source: &Source, head: &Bytes) -> Option<Part> {
+    if !head.has(0, b"MZ") || !head.has(4, b"zimg") {
+        return None;
+    }
+    let node = Node::new("section", "compressed kernel", head.le32(12)?.into());
+    Some(Part::window(source, "payload", head.le32(8)?.into(), node))
 }

@@ -22,7 +22,12 @@ pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<F
     let kernel = kernel::describe(source, look)?;
     let image = match image(source, &head)? {
         Ok(image) => image,
-        Err(error) => return Ok(Some(kernel.unwrap_or_else(|| no_image(source, &head, &error)).into())),
+        Err(error) => {
+            return match kernel {
+                Some(kernel) => Ok(Some(found(kernel, kernel::parts(source)?))),
+                None => Ok(Some(no_image(source, &head, &error).into())),
+            };
+        }
     };
     let mut node = match &kernel {
         Some(kernel) => kernel.clone(),
@@ -39,14 +44,18 @@ pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<F
     } else if kernel.is_none() {
         sections(&mut node, source, &image)?
     } else {
-        Vec::new()
+        kernel::parts(source)?
     };
     parts.extend(signatures);
     if image.subsystem == Image::EFI_APPLICATION {
         node.boots(Firmware::Uefi, architecture, "the file itself");
     }
+    Ok(Some(found(node, parts)))
+}
+
+fn found(node: Node, parts: Vec<Part>) -> Found {
     let inner = if parts.is_empty() { Inner::Nothing } else { Inner::Parts(parts) };
-    Ok(Some(Found { node, inner }))
+    Found { node, inner }
 }
 
 /// The headers of a real file fit into a page; only if not, all that may be headers is read.

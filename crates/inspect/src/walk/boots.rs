@@ -27,8 +27,10 @@ pub(super) fn gather(node: &mut Node) {
     let mut found = Vec::new();
     for child in &node.children {
         let Some(name) = &child.name else {
-            // The disk in a disk format boots as the format does.
-            found.extend(child.boots.iter().cloned());
+            // The disk in a disk format boots as the format does; firmware unpacks nothing.
+            let once = if node.kind == "compressed" { ", once unpacked" } else { "" };
+            let boots = child.boots.iter();
+            found.extend(boots.map(|boot| Boot { starts: format!("{}{once}", boot.starts), ..boot.clone() }));
             continue;
         };
         // The disks of an appliance, box or archive boot where it is imported.
