@@ -3,7 +3,7 @@
 //! Specifications: POSIX.1-2017 `pax`; DMTF DSP0243 (OVF) for the OVA: the descriptor `.ovf` comes first,
 //! a manifest `.mf` with digests may follow. Heads are read by the crate `tar`, which seeks over contents.
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use bootwright_formats::{ReadAt as _, Window};
@@ -21,6 +21,9 @@ const MAX_MEMBERS: usize = 64;
 
 /// The most members with `deep`.
 const MAX_MEMBERS_DEEP: usize = 1 << 18;
+
+/// The most bytes of long names and extended headers, which the crate keeps in memory whatever their size.
+const MAX_HEADS: u64 = 8 << 20;
 
 /// The largest OVF descriptor that is read.
 const MAX_DESCRIPTOR: u64 = 1 << 20;
@@ -52,9 +55,32 @@ pub(crate) fn recognise(source: &Source, look: &Look<'_>) -> io::Result<Option<F
     Ok(Some(Found { node, inner: Inner::Files(Arc::new(files)) }))
 }
 
+/// What is read of an archive while it is indexed: contents are passed over, heads are few.
+struct Heads {
+    stream: Stream,
+    left: u64,
+}
+
+impl Read for Heads {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "its names and extended headers are too long")
+        })?;
+        Ok(count)
+    }
+}
+
+impl Seek for Heads {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.stream.seek(to)
+    }
+}
+
 fn index(node: &mut Node, source: &Source, limit: usize) -> Vec<Member> {
     let mut members = Vec::new();
-    let mut archive = tar::Archive::new(Stream::sparse(Arc::clone(source), 0));
+    let stream = Stream::sparse(Arc::clone(source), 0);
+    let mut archive = tar::Archive::new(Heads { stream, left: MAX_HEADS + 1024 * limit as u64 });
     let entries = match archive.entries_with_seek() {
         Ok(entries) => entries,
         Err(error) => {

@@ -128,3 +128,37 @@ fn an_appliance_names_a_disk_that_is_not_in_it() {
         Some(&Value::List(vec!["disk.vmdk".into()]))
     );
 }
+
+/// The head of a member, as in POSIX' `ustar`.
+fn tar_head(name: &str, kind: u8, size: u64) -> Vec<u8> {
+    let mut head = vec![0; 512];
+    let size = format!("{size:011o}\0");
+    for (at, field) in
+        [(0, name.as_bytes()), (100, b"0000644\0"), (124, size.as_bytes()), (257, b"ustar\x0000")]
+    {
+        head[at..at + field.len()].copy_from_slice(field);
+    }
+    head[156] = kind;
+    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
+    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    head
+}
+
+#[test]
+fn a_name_of_gigabytes_is_not_read_into_memory() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::write(directory.join("file"), "content").unwrap();
+    run(directory, "tar", &["--format=ustar", "-cf", "good.tar", "file"]);
+    let good = std::fs::read(directory.join("good.tar")).unwrap();
+    for kind in [b'L', b'x', b'K'] {
+        let huge = [&good[..1024], &tar_head("name", kind, 8 << 30)].concat();
+        std::fs::write(directory.join("huge.tar"), huge).unwrap();
+        let file = std::fs::File::options().write(true).open(directory.join("huge.tar")).unwrap();
+        file.set_len(9 << 30).unwrap();
+        let node = look(directory, "huge.tar", Depth::Headers);
+        let problem = &node.problems[0];
+        assert!(problem.severity == Severity::Error && problem.what.contains("too long"), "{problem:?}");
+        assert_eq!(inside(directory, "good.tar", "file"), b"content");
+    }
+}

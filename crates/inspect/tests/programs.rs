@@ -135,6 +135,10 @@ fn a_uki_whose_parts_do_not_fit_says_which() {
     assert!(told[0].contains("the stub is for x86_64, the kernel for i386"), "{told:?}");
     assert!(told[1].contains("the initrd's programs are for x86_64, the kernel for i386"), "{told:?}");
 
+    uki::build(directory, "verity.efi", "6.1.0-test", "roothash=00 quiet");
+    let told = problems(directory, "verity.efi");
+    assert!(told.contains(&"the initrd has no driver for its root, dm_verity".to_owned()), "{told:?}");
+
     std::fs::write(directory.join("kernel"), uki::kernel("5.8.0-test")).unwrap();
     uki::build(directory, "old.efi", "6.1.0-test", "quiet");
     let told = problems(directory, "old.efi");

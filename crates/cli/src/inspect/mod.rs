@@ -1,6 +1,7 @@
 //! `bootwright inspect`.
 
 mod here;
+mod lines;
 mod place;
 mod tree;
 

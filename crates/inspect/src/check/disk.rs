@@ -1,6 +1,6 @@
 //! Partitions and what is in them; the root that a command line names.
 
-use crate::initrd::DRIVERS;
+use crate::initrd::{DRIVERS, MODULES};
 use crate::kernel::BUILT_IN;
 use crate::node::{Firmware, Node, Severity, Value};
 use crate::walk::processor_of;
@@ -66,12 +66,25 @@ fn collect(node: &Node, systems: &mut Vec<System>) {
     node.children.iter().for_each(|child| collect(child, systems));
 }
 
+/// Words of a command line that put a mapping between the disk and the root, with its driver.
+const MAPPINGS: [(&str, &str); 5] = [
+    ("roothash=", "dm_verity"),
+    ("usrhash=", "dm_verity"),
+    ("rd.luks.uuid=", "dm_crypt"),
+    ("luks.uuid=", "dm_crypt"),
+    ("cryptdevice=", "dm_crypt"),
+];
+
 fn lines(node: &mut Node, systems: &[System]) {
     node.children.iter_mut().for_each(|child| lines(child, systems));
     if node.kind != "uki" {
         return;
     }
-    let line = node.facts.text("command line").unwrap_or_default();
+    let line = node.facts.text("command line").unwrap_or_default().to_owned();
+    let mapped = MAPPINGS.iter().find(|(word, _)| line.split_whitespace().any(|part| part.starts_with(word)));
+    if let Some((_, driver)) = mapped {
+        driver_for(node, driver);
+    }
     let Some(root) = line.split_whitespace().rev().find_map(|word| word.strip_prefix("root=")) else {
         return;
     };
@@ -84,24 +97,37 @@ fn lines(node: &mut Node, systems: &[System]) {
         }
         return;
     };
-    let Some(initrd) = node.children.iter().find(|child| child.name.as_deref() == Some(".initrd")) else {
+    match system.kind {
+        "ext2" | "ext3" => driver_for(node, "ext4"),
+        "luks" => driver_for(node, "dm_crypt"),
+        kind if is_root(kind) => driver_for(node, kind),
+        _ => {}
+    }
+}
+
+/// Notes a fault when neither the initrd nor, as far as that is known, the kernel has the driver.
+fn driver_for(node: &mut Node, name: &str) {
+    let child = |name: &str| node.children.iter().find(|child| child.name.as_deref() == Some(name));
+    let Some(initrd) = child(".initrd") else { return };
+    // What is in it is known only once it was unpacked.
+    if initrd.facts.get(MODULES).is_none() {
         return;
+    }
+    let drivers = match initrd.facts.get(DRIVERS) {
+        Some(Value::List(drivers)) => drivers.as_slice(),
+        _ => &[],
     };
-    let Some(Value::List(drivers)) = initrd.facts.get(DRIVERS) else { return };
-    let name = if matches!(system.kind, "ext2" | "ext3") { "ext4" } else { system.kind };
-    let kernel = node.children.iter().find(|child| child.name.as_deref() == Some(".linux"));
-    if let Some(Value::List(built_in)) = kernel.and_then(|kernel| kernel.facts.get(BUILT_IN))
-        && built_in.iter().any(|driver| driver == name)
-    {
+    let built_in = child(".linux").and_then(|kernel| kernel.facts.get(BUILT_IN));
+    let built_in =
+        matches!(built_in, Some(Value::List(built_in)) if built_in.iter().any(|driver| driver == name));
+    if built_in || drivers.iter().any(|driver| driver == name) {
         return;
     }
-    if is_root(system.kind) && !drivers.iter().any(|driver| driver == name) {
-        let sure = initrd.facts.get("knows what is built in") == Some(&Value::Flag(true));
-        let severity = if sure { Severity::Error } else { Severity::Warning };
-        let doubt = if sure { "" } else { ", unless the kernel has it built in" };
-        let what = format!("the initrd has no driver for its root, {name}{doubt}");
-        node.problem(severity, None, what, format!("build the initrd with the module {name}"));
-    }
+    let sure = initrd.facts.get("knows what is built in") == Some(&Value::Flag(true));
+    let severity = if sure { Severity::Error } else { Severity::Warning };
+    let doubt = if sure { "" } else { ", unless the kernel has it built in" };
+    let what = format!("the initrd has no driver for its root, {name}{doubt}");
+    node.problem(severity, None, what, format!("build the initrd with the module {name}"));
 }
 
 fn is_root(kind: &str) -> bool {

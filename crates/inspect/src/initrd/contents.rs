@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bootwright_formats::cpio::Kind;
 use bootwright_formats::initrd::{Error, Reader};
 
-use super::{DRIVERS, MODULES_FOR};
+use super::{DRIVERS, MODULES, MODULES_FOR};
 use crate::bytes::{Bytes, printable};
 use crate::node::{Node, Severity};
 use crate::source::{Source, Stream};
@@ -88,7 +88,7 @@ pub(super) fn look(node: &mut Node, source: &Source) {
             return;
         }
     }
-    node.bytes("unpacked", unpacked).number("files", contents.files).number("modules", contents.modules);
+    node.bytes("unpacked", unpacked).number("files", contents.files).number(MODULES, contents.modules);
     node.list(MODULES_FOR, contents.releases.iter().cloned().collect());
     node.list(DRIVERS, contents.drivers.iter().cloned().collect());
     node.flag("knows what is built in", contents.builtin);

@@ -25,6 +25,8 @@ use crate::source::Source;
 pub(crate) const COMPRESSION: &str = "compression";
 /// The name of the fact that lists drivers for a root, inside or built in.
 pub(crate) const DRIVERS: &str = "drivers for a root";
+/// The name of the fact that says how many modules are inside, when it was unpacked.
+pub(crate) const MODULES: &str = "modules";
 /// The name of the fact that lists the releases whose modules are inside.
 pub(crate) const MODULES_FOR: &str = "modules for";
 
