@@ -76,6 +76,7 @@ impl Scenario {
     /// A second machine boots the UKI's kernel and initrd, and is spoken of from now on. The first one goes on.
     pub fn boot_another_directly(mut self, append: &str) -> Self {
         let parts = done("taking the UKI apart", bootwright_vm::uki::Parts::extract(&self.uki()));
+        crate::image::append(&parts.initrd, &self.added);
         let builder = self.direct(&parts, append).mac(mac(2));
         self.earlier = self.machine.take();
         self.parts.push(parts);
