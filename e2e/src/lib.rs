@@ -10,11 +10,13 @@
 #![allow(clippy::panic)] // A scenario ends where a step fails.
 
 mod image;
+mod ipv6;
 mod media;
 mod steps;
 mod swarm;
 
 pub use image::{find as image, program};
+pub use ipv6::MIRROR_NAME;
 pub use media::MEDIA;
 
 use std::path::{Path, PathBuf};
@@ -201,9 +203,7 @@ impl Scenario {
     fn nginx_of(mut self, images: &Path, server: &str, ip: &str) -> Self {
         let host = done("making a host", self.lab.host("10.77.0.3"));
         if !ip.is_empty() {
-            let mut command = host.command(&self.lab, "ip");
-            let status = done("running ip", command.args(ip.split(' ')).status());
-            assert!(status.success(), "ip {ip} failed");
+            self.configure(&host, ip);
         }
         let directory = self.directory.path().join("nginx");
         done("making nginx's directory", std::fs::create_dir_all(&directory));
@@ -216,6 +216,13 @@ impl Scenario {
         self.others.push(("nginx".to_owned(), service));
         self.hosts.push(host);
         self
+    }
+
+    /// Runs ip(8) on a host.
+    fn configure(&self, host: &lab::Host, ip: &str) {
+        let mut command = host.command(&self.lab, "ip");
+        let status = done("running ip", command.args(ip.split(' ')).status());
+        assert!(status.success(), "ip {ip} failed");
     }
 
     /// Boots a machine that takes `road`.
@@ -245,10 +252,19 @@ impl Scenario {
     }
 
     /// Boots the UKI's kernel and initrd with `append` behind its command line, on `memory` MiB.
-    pub fn boot_directly(mut self, append: &str, memory: u32) -> Self {
+    pub fn boot_directly(self, append: &str, memory: u32) -> Self {
+        self.boot_parts(append, |builder| builder.memory(memory))
+    }
+
+    /// The same with a clock that shows `time`.
+    pub fn boot_directly_at(self, time: &str, append: &str) -> Self {
+        self.boot_parts(append, |builder| builder.clock(time))
+    }
+
+    fn boot_parts(mut self, append: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
         let parts = done("taking the UKI apart", Parts::extract(&self.image().join("image.efi")));
         image::append(&parts.initrd, &self.added);
-        let builder = self.direct(&parts, append).memory(memory);
+        let builder = change(self.direct(&parts, append));
         self.parts.push(parts);
         self.boot_machine(builder)
     }

@@ -120,6 +120,21 @@ impl Scenario {
         self
     }
 
+    /// Pulls the machine's network cable out.
+    pub fn unplugged(self) -> Self {
+        done("pulling a cable", self.running().unplug());
+        self
+    }
+
+    /// Serves a root manifest that says the same in other bytes, as another build would.
+    pub fn another_root_manifest(self) -> Self {
+        let path = self.image().join("root.json");
+        let mut bytes = done("reading root.json", std::fs::read(&path));
+        bytes.push(b'\n');
+        done("writing root.json", std::fs::write(path, bytes));
+        self
+    }
+
     /// Turns one bit of the served `root.img` round, in its middle.
     pub fn flip_a_bit_of_the_root(self) -> Self {
         let path = self.image().join("root.img");

@@ -10,6 +10,7 @@ pub mod cmdline;
 pub mod compression;
 pub mod cpio;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod disk;
 pub mod erofs;
 pub mod explain;
@@ -93,6 +94,7 @@ mod smoke {
         compression,
         cpio,
         dhcp,
+        dhcp6,
         erofs,
         explain,
         ext4,

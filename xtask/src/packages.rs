@@ -65,6 +65,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("mktorrent", Need::Test, "makes torrents"),
     ("mtools", Need::Test, "FAT images without mounting"),
     ("nginx-light", Need::Test, "a mirror that others wrote; the HTTP peer"),
+    ("network-manager", Need::Test, "nmcli judges the connections that are handed to NetworkManager"),
     ("ntfs-3g", Need::Test, "mkfs.ntfs"),
     ("openssl", Need::Test, "a key for sbsign"),
     ("parted", Need::Test, "judges GPT with sectors of 4096 bytes"),

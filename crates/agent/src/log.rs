@@ -19,6 +19,9 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// The kernel cuts a record of /dev/kmsg at 1024 bytes less its prefix, and refuses longer ones.
 const MAX_RECORD: usize = 960;
 
+/// The kernel's priority of an error (KERN_ERR).
+const ERROR: u8 = 3;
+
 /// How much the console shows. `/dev/kmsg` gets what the console gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verbosity {
@@ -62,6 +65,14 @@ pub fn progress(text: &str) {
     sinks.in_progress_line = sinks.show(&line);
 }
 
+/// Shows lines as they are, without the time before each.
+pub fn screen(lines: &[String]) {
+    let mut sinks = sinks();
+    for line in lines {
+        sinks.put(line, line, ERROR);
+    }
+}
+
 /// The consoles that `/dev/console` does not stand for: all but the last of the kernel's list. One that takes no
 /// bytes, a serial line without its other end, must not hold the boot up: what it does not take is lost.
 fn other_consoles() -> Vec<File> {
@@ -89,8 +100,13 @@ impl Sinks {
     }
 
     fn write(&mut self, line: &str, priority: u8) {
+        self.put(&format!("{}{line}", stamp()), line, priority);
+    }
+
+    /// Puts `shown` on the consoles and `line` into the kernel's log.
+    fn put(&mut self, shown: &str, line: &str, priority: u8) {
         let gap = if std::mem::take(&mut self.in_progress_line) { "\r\n" } else { "" };
-        let shown = self.show(&format!("{gap}{}{line}\r\n", stamp()));
+        let shown = self.show(&format!("{gap}{shown}\r\n"));
         if let Some(kmsg) = &mut self.kmsg {
             // What the console has shown is kept out of the kernel's own printing by its priority.
             let priority = if shown { 7 } else { priority };
@@ -134,7 +150,7 @@ impl Subscriber for Console {
         let mut text = Text::default();
         event.record(&mut text);
         let (priority, mark) = match *event.metadata().level() {
-            Level::ERROR => (3, "error: "),
+            Level::ERROR => (ERROR, "error: "),
             Level::WARN => (4, "warning: "),
             Level::INFO => (6, ""),
             Level::DEBUG | Level::TRACE => (7, ""),

@@ -51,6 +51,122 @@ pub struct Event {
     /// Bytes that this event moved, where it moved any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Why the boot failed, in parts that programs read: with [`Stage::Failure`], when the machine could say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Box<Failed>>,
+}
+
+/// Why a boot failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The step that failed.
+    pub step: Step,
+    /// What happened, in a sentence.
+    pub cause: String,
+    /// Everything that was tried, and what became of it.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// What it is.
+    pub what: What,
+    /// Its name, and what became of it.
+    pub text: String,
+}
+
+impl From<String> for Tried {
+    fn from(text: String) -> Self {
+        Self { what: What::Other, text }
+    }
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// A network interface.
+    Interface,
+    /// A server, mirror or peer.
+    Source,
+    /// A disk, stick or CD.
+    Medium,
+    /// Anything else: drivers, modules.
+    Other,
+}
+
+/// The step of a boot that failed, in the order of a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Before the network: command line, pin, drivers.
+    Start,
+    /// No interface works.
+    Network,
+    /// Nobody says which image.
+    Address,
+    /// A name does not resolve.
+    Name,
+    /// No connection to a server.
+    Connect,
+    /// The server's certificate, or the handshake.
+    Tls,
+    /// The server answers with an error.
+    Http,
+    /// The download does not come to its end.
+    Fetch,
+    /// The bytes are not the right ones.
+    Verify,
+    /// There is no room for them.
+    Memory,
+    /// The root does not mount, or has no init.
+    Root,
+    /// The next kernel does not load.
+    Kexec,
+}
+
+impl Step {
+    /// For an operator: `the answer of the server`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "the start of the agent",
+            Self::Network => "the network",
+            Self::Address => "the image's address",
+            Self::Name => "the name of the server",
+            Self::Connect => "the connection to the server",
+            Self::Tls => "TLS with the server",
+            Self::Http => "the answer of the server",
+            Self::Fetch => "the download",
+            Self::Verify => "the verification",
+            Self::Memory => "the memory",
+            Self::Root => "the root file system",
+            Self::Kexec => "the next kernel",
+        }
+    }
+
+    /// What an operator looks at first.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Start => "look at the command line with `bootwright explain cmdline`",
+            Self::Network => "cable, switch port, VLAN, DHCP server; ip= fixes an address",
+            Self::Address => "say bootwright.image=URL, or run bootwright serve in this network",
+            Self::Name => "name servers and the name in the URL; nameserver= adds one, an address needs none",
+            Self::Connect => "is the server up, and does its firewall let this machine through?",
+            Self::Tls => {
+                "the machine's clock, the certificate's names and dates, its authority in the initrd"
+            }
+            Self::Http => "is the file on the server under that name?",
+            Self::Fetch => "is the server overloaded, or the line broken?",
+            Self::Verify => {
+                "server and initrd have different builds, or the file is damaged: deploy both anew"
+            }
+            Self::Memory => "more memory, a smaller root, or bootwright.overlay=",
+            Self::Root => "build the image again, and boot it with `bootwright vm`",
+            Self::Kexec => "Secure Boot, the kernel's machine, its size",
+        }
+    }
 }
 
 /// How a machine is known: what it tells of itself.

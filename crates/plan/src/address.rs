@@ -1,13 +1,13 @@
 //! Which image: its address, in the order of the command line's manual page.
 //!
-//! `bootwright.image=`, what the build put into the initrd, the URL that the firmware loaded the UKI from
+//! `bootwright.image=`, a [live root](live) where nothing is pinned, what the build put into the initrd, the URL that the firmware loaded the UKI from
 //! ([`URL_VARIABLES`]), and last what a server answered to our DHCP.
 
 use std::fmt;
 
 use url::Url;
 
-use crate::Instructions;
+use crate::{Instructions, live};
 
 /// `bootwright.image=disk:`: the image lies on a local disk, stick or CD.
 const DISK: &str = "disk:";
@@ -107,6 +107,9 @@ pub fn known(
     if let Some(text) = &instructions.options.image {
         return ImageAddress::parse(text, Origin::CommandLine).map(Some);
     }
+    if let Some(text) = live::url(&instructions.line).filter(|_| instructions.pin.is_none()) {
+        return ImageAddress::parse(text, Origin::CommandLine).map(Some);
+    }
     if let Some(text) = instructions.pin.as_ref().and_then(|pin| pin.image.as_ref()) {
         return ImageAddress::parse(text, Origin::Pin).map(Some);
     }
@@ -143,6 +146,15 @@ mod tests {
             ("http://10.0.0.1/images/a/image.json", Origin::Firmware)
         );
         assert_eq!(known(&instructions(""), |_| Some("tftp://x/y".into())), Ok(None));
+    }
+
+    #[test]
+    fn a_live_root_of_another_system_counts_where_nothing_is_pinned() {
+        let line = "root=live:http://s/root.squashfs";
+        let found = known(&instructions(line), |_| None).unwrap().unwrap();
+        assert_eq!((found.url.as_str(), found.is_manifest()), ("http://s/root.squashfs", false));
+        let pinned = Instructions::combine(Some(crate::instructions::tests::pin("")), line);
+        assert_eq!(known(&pinned, |_| None), Ok(None));
     }
 
     #[test]

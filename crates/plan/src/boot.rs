@@ -86,6 +86,12 @@ pub fn trusted(pin: Option<&Pin>, given: Option<Digest>) -> Option<Trusted> {
     }
 }
 
+/// Host and port of a URL, for people.
+pub fn server_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
 /// Where the machine's reports go: `bootwright.report=`, else the server that has the image.
 pub fn report(given: Option<&str>, image: Option<&Url>) -> Option<Url> {
     match given {

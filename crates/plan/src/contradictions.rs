@@ -4,6 +4,7 @@ use bootwright_image::manifest::Mode;
 
 use crate::Instructions;
 use crate::boot;
+use crate::live;
 use crate::network;
 
 /// Keys of which one value counts.
@@ -21,6 +22,11 @@ const SINGLE: &[&str] = &[
     "init",
 ];
 
+/// What the instructions contradict themselves in, a sentence each.
+pub fn contradictions(instructions: &Instructions) -> Vec<String> {
+    find(instructions, &network::Plan::read(&instructions.line))
+}
+
 pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<String> {
     let mut found: Vec<String> = SINGLE.iter().filter_map(|key| twice(instructions, key)).collect();
     found.extend(interfaces(network));
@@ -36,6 +42,14 @@ pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<
         if options.peers_off && instructions.line.has(key) {
             found.push(format!("{key}= has no effect: bootwright.peers=off shares nothing"));
         }
+    }
+    if let Some(url) = live::url(&instructions.line) {
+        let why = match (options.image.is_some(), pin.is_some()) {
+            (true, _) => Some("bootwright.image= counts"),
+            (false, true) => Some("the initrd pins an image, which counts"),
+            (false, false) => None,
+        };
+        found.extend(why.map(|why| format!("the live root {url} has no effect: {why}")));
     }
     if options.verify_off && !options.compat_aria2 {
         found.push("bootwright.verify=off has no effect without bootwright.compat=aria2".to_owned());

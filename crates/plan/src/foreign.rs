@@ -81,7 +81,7 @@ pub struct Entry {
 const IMAGE: &str =
     "the agent starts nothing without a digest: name the image by bootwright.image= and bootwright.digest=";
 const CLOCK: &str = "no time server is asked, the clock is set by the date of the image and of its server";
-const LAYERS: &str = "the agent brings up plain interfaces only: give the port to the network untagged";
+const LAYERS: &str = "a machine boots through a card, a bond or a VLAN; the system makes what else it wants";
 const ONE_FILE: &str = "options of a live root: the agent mounts the verified root read-only with a layer in memory over it \
                         (bootwright.overlay=)";
 
@@ -105,7 +105,7 @@ pub const ENTRIES: &[Entry] = &[
         ("ip", ""),
         "ip=10.0.0.2::10.0.0.1:255.255.255.0:n1:eth0:off:10.0.0.3",
         Better,
-        "every field but the time server; works with drivers that are modules, and takes names that udev gives (enp1s0)",
+        "every field but the time server and the host name; drivers may be modules, and names that udev gives (enp1s0) find the interface",
     ),
     entry(
         Pxelinux,
@@ -114,6 +114,7 @@ pub const ENTRIES: &[Entry] = &[
         Same,
         "only this interface, unless ip= names one",
     ),
+    entry(Dracut, ("rd.bootif", ""), "rd.bootif=0", Same, "BOOTIF= does not count"),
     entry(
         Dracut,
         ("ip", "dhcp"),
@@ -121,21 +122,95 @@ pub const ENTRIES: &[Entry] = &[
         Better,
         "all interfaces ask at the same time, the first that reaches the image's server is used",
     ),
+    entry(Dracut, ("ip", "dhcp6"), "ip=dhcp6", Better, "the lease goes on in the system"),
+    entry(
+        Dracut,
+        ("ip", "auto6"),
+        "ip=auto6",
+        Better,
+        "name servers come from the router, or by stateless DHCPv6 when it says so",
+    ),
+    entry(Dracut, ("ip", "either6"), "ip=either6", Better, "the router says which: SLAAC or DHCPv6"),
+    entry(Dracut, ("ip", "["), "ip=[fd00::2]::[fd00::1]:64::eth0:none", Same, "IPv6 as given"),
+    entry(
+        Dracut,
+        ("ip", "ibft"),
+        "ip=ibft",
+        NotUnderstood,
+        "the firmware's table of iSCSI is not read: say ip= in full",
+    ),
     entry(
         Dracut,
         ("ip", ""),
-        "ip=enp1s0:dhcp:9000",
-        Better,
-        "DHCPv4 and static IPv4 in every form; an interface is found by its kernel name and those that udev gives",
+        "ip=enp1s0:dhcp:9000:52:54:00:12:34:56",
+        Same,
+        "interface, method, MTU, hardware address; no peer of a point-to-point link",
     ),
-    entry(Dracut, ("nameserver", ""), "nameserver=10.0.0.3", Same, "before those that DHCP names"),
-    entry(Dracut, ("rd.route", ""), "rd.route=10.9.0.0/16:10.0.0.1", Same, "with a static address"),
-    entry(Dracut, ("vlan", ""), "vlan=vlan5:eth0", NotUnderstood, LAYERS),
-    entry(Dracut, ("bond", ""), "bond=bond0:eth0,eth1", NotUnderstood, LAYERS),
+    entry(Dracut, ("bootdev", ""), "bootdev=eth1", Same, "the interface that leads to the image"),
+    entry(
+        Dracut,
+        ("ifname", ""),
+        "ifname=data:52:54:00:12:34:56",
+        Same,
+        "another name for the interface on the line; the system's own rules name it later",
+    ),
+    entry(Dracut, ("nameserver", ""), "nameserver=10.0.0.3", Same, "before those that DHCP and routers name"),
+    entry(Dracut, ("rd.peerdns", ""), "rd.peerdns=0", Same, "name servers of DHCP and routers do not count"),
+    entry(
+        Dracut,
+        ("rd.route", ""),
+        "rd.route=10.9.0.0/16:10.0.0.1:eth0",
+        Same,
+        "beside those of ip= and DHCP",
+    ),
+    entry(
+        Dracut,
+        ("rd.neednet", ""),
+        "rd.neednet=1",
+        NotUnderstood,
+        "the network comes up where the image needs it; else it is left to the system",
+    ),
+    entry(
+        Dracut,
+        ("rd.net.timeout.dhcp", ""),
+        "rd.net.timeout.dhcp=90",
+        Same,
+        "how long an address is waited for; .ipv6auto, .carrier and .iflink, too",
+    ),
+    entry(Dracut, ("vlan", ""), "vlan=vlan0005:eth0", Same, "all four styles of names; on a bond, too"),
+    entry(
+        Dracut,
+        ("bond", ""),
+        "bond=bond0:eth0,eth1:mode=active-backup,miimon=100:9000",
+        Better,
+        "comes up with the first member, others join when they appear; signals are watched without being told",
+    ),
     entry(Dracut, ("team", ""), "team=team0:eth0,eth1", NotUnderstood, LAYERS),
     entry(Dracut, ("bridge", ""), "bridge=br0:eth0", NotUnderstood, LAYERS),
-    entry(Dracut, ("root", "live:"), "root=live:http://s/root.squashfs", NotUnderstood, IMAGE),
-    entry(Dracut, ("rd.live.", ""), "rd.live.overlay.size=2048", NotUnderstood, ONE_FILE),
+    entry(
+        Dracut,
+        ("root", "live:http"),
+        "root=live:http://s/root.squashfs",
+        Better,
+        "squashfs, EROFS or ext4; resumed, and compared with bootwright.digest=, without which nothing boots (there, a truncated image does); not where the initrd pins an image",
+    ),
+    entry(
+        Dracut,
+        ("root", "live:"),
+        "root=live:CDLABEL=x",
+        NotUnderstood,
+        "only roots on servers: bootwright.image=disk: finds the pinned image on a medium",
+    ),
+    entry(
+        Dracut,
+        ("rd.live.overlay.size", ""),
+        "rd.live.overlay.size=2048",
+        Same,
+        "the most that the writable layer takes, in MiB",
+    ),
+    entry(Dracut, ("rd.live.image", ""), "rd.live.image", Same, "nothing to switch on"),
+    entry(Dracut, ("rd.live.ram", ""), "rd.live.ram=1", Same, "the root is in memory in any case"),
+    entry(Dracut, ("rd.live.", ""), "rd.live.overlay=LABEL=persist", NotUnderstood, ONE_FILE),
     entry(
         Dracut,
         ("proxy", ""),
@@ -150,7 +225,13 @@ pub const ENTRIES: &[Entry] = &[
         NotUnderstood,
         IMAGE,
     ),
-    entry(LiveBoot, ("fetch", ""), "fetch=http://10.0.0.1/filesystem.squashfs", NotUnderstood, IMAGE),
+    entry(
+        LiveBoot,
+        ("fetch", ""),
+        "fetch=http://10.0.0.1/filesystem.squashfs",
+        Better,
+        "with boot=live; as root=live:URL",
+    ),
     entry(
         Aria2,
         ("kernel_url", ""),
@@ -218,16 +299,19 @@ impl Entry {
     }
 }
 
-/// The entry about a parameter; the most exact ones stand before the others.
+/// The entry about a parameter, the most exact one of several.
 pub fn find(parameter: &cmdline::Parameter) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.is_about(parameter))
+    ENTRIES
+        .iter()
+        .filter(|entry| entry.is_about(parameter))
+        .max_by_key(|entry| entry.key.len() + entry.value.len())
 }
 
 /// A warning for the console, when a set-up may count on a parameter that has no effect. What the readers of
 /// the network and of aria2-initrd's names say themselves is left to them.
 pub fn warning(parameter: &cmdline::Parameter) -> Option<String> {
     let entry = find(parameter)?;
-    let told_elsewhere = entry.system == Aria2;
+    let told_elsewhere = entry.system == Aria2 || entry.key == "ip";
     (entry.verdict == NotUnderstood && !told_elsewhere)
         .then(|| format!("{parameter} has no effect: {}", entry.text))
 }

@@ -4,7 +4,7 @@ use bootwright_image::cmdline::{BootOptions, CommandLine};
 use bootwright_image::manifest::Mode;
 use bootwright_image::{MAX_MANIFEST, Pin};
 
-use crate::foreign;
+use crate::{foreign, live};
 
 /// The instructions, read once.
 #[derive(Debug, Clone)]
@@ -30,7 +30,8 @@ impl Instructions {
         if !own.init_arguments.is_empty() {
             line.init_arguments = own.init_arguments;
         }
-        let (options, errors) = BootOptions::read(&line);
+        let (mut options, errors) = BootOptions::read(&line);
+        options.overlay = options.overlay.or_else(|| live::overlay(&line));
         let mut warnings: Vec<String> = errors.iter().map(ToString::to_string).collect();
         warnings.extend(line.parameters.iter().filter_map(foreign::warning));
         Self { line, options, pin, warnings }
@@ -114,8 +115,11 @@ pub(crate) mod tests {
     fn what_another_boot_system_would_heed_is_a_warning_that_names_it() {
         let warnings = |line: &str| Instructions::combine(None, line).warnings;
         assert_eq!(warnings("root=/dev/sda1 quiet"), [""; 0]);
-        let told = warnings("root=live:http://s/root.squashfs ntp=10.0.0.1");
-        assert!(told[0].starts_with("root=live:http://s/root.squashfs has no effect: "), "{told:?}");
+        let told = warnings("rd.systemd.pull=raw:root:http://s/root.raw ntp=10.0.0.1");
+        assert!(
+            told[0].starts_with("rd.systemd.pull=raw:root:http://s/root.raw has no effect: "),
+            "{told:?}"
+        );
         assert!(told[1].starts_with("ntp=10.0.0.1 has no effect: no time server"), "{told:?}");
     }
 

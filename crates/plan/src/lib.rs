@@ -4,7 +4,7 @@
 //! line, so that the two cannot drift apart. No I/O, no clock, no network.
 //!
 //! - [`Instructions`]: the line of the build and the machine's own, as one.
-//! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`]).
+//! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`], [`live`]).
 //! - [`network`]: which interfaces come up, and how.
 //! - [`foreign`]: what became of the parameters of other boot systems.
 //! - [`explain()`]: all of it in words, with what contradicts itself.
@@ -18,7 +18,9 @@ mod contradictions;
 mod explain;
 pub mod foreign;
 mod instructions;
+pub mod live;
 pub mod network;
 
+pub use contradictions::contradictions;
 pub use explain::{Explanation, Parameter, Step, Understood, explain};
 pub use instructions::{Instructions, PinError, parse_pin};

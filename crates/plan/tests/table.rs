@@ -24,6 +24,7 @@ fn the_page_has_the_table_of_the_code() {
 fn every_example_is_read_as_the_table_says() {
     for entry in ENTRIES {
         let parameters = match entry.system {
+            System::LiveBoot => format!("boot=live {}", entry.example),
             System::Aria2 => format!("bootwright.compat=aria2 {}", entry.example),
             _ => entry.example.to_owned(),
         };

@@ -35,5 +35,5 @@ pub use network::Network;
 pub use road::{NoRoad, Road};
 pub use server::Server;
 pub use service::Service;
-pub use switch::Switch;
+pub use switch::{Switch, VlanId};
 pub use transcript::{NotSeen, Seen, Transcript};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use crate::lab::{ADDRESS, BRIDGE};
-use crate::{Error, Lab, Switch};
+use crate::{Error, Lab, Switch, VlanId};
 
 /// The end of a network cable that a machine is plugged into.
 #[derive(Debug, Clone)]
@@ -79,6 +79,8 @@ pub enum Kind {
     Namespace,
     /// A switch.
     User,
+    /// A switch on which machines have to send tagged frames.
+    Trunk(VlanId),
 }
 
 /// A network, and why it is not a lab when it was ours to choose.
@@ -91,6 +93,7 @@ pub type Made = (Box<dyn Network>, Option<String>);
 pub fn make(kind: Kind) -> Result<Made, Error> {
     match kind {
         Kind::User => Ok((Box::new(Switch::new()?), None)),
+        Kind::Trunk(id) => Ok((Box::new(Switch::trunk(id)?), None)),
         Kind::Namespace => Ok((Box::new(Lab::new()?), None)),
         Kind::Auto => match lab_with_taps() {
             Ok(lab) => Ok((Box::new(lab), None)),

@@ -8,6 +8,7 @@ mod loop_device;
 pub mod memory;
 pub mod ram;
 
+use bootwright_image::timeline::Step;
 use rustix::io::Errno;
 
 /// Where the new root is mounted until PID 1 moves into it. Not below /run, which moves into it.
@@ -69,6 +70,17 @@ pub enum BootError {
     /// kexec did not take it.
     #[error(transparent)]
     Kexec(#[from] kexec::KexecError),
+}
+
+impl BootError {
+    /// The step of the boot that it ends.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Memory(_) => Step::Memory,
+            Self::Kexec(_) => Step::Kexec,
+            _ => Step::Root,
+        }
+    }
 }
 
 fn file_error(path: &str) -> impl FnOnce(std::io::Error) -> BootError {

@@ -1,7 +1,7 @@
 //! The socket under [`bootwright_netboot::dhcp::client`].
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use bootwright_netboot::dhcp::client::{Client, Config, Event, Lease, Step};
@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use bootwright_plan::network::{Configuration, Route};
+use bootwright_plan::network::{Address, Configuration, Route};
 
 /// No DHCP message is longer: it comes in one Ethernet frame, jumbo frames included.
 const MAX_PACKET: usize = 9216;
@@ -39,7 +39,7 @@ pub enum DhcpError {
     },
 }
 
-fn refused_by(refusals: &[String]) -> String {
+pub(super) fn refused_by(refusals: &[String]) -> String {
     if refusals.is_empty() { String::new() } else { format!("; refusals: {}", refusals.join(", ")) }
 }
 
@@ -132,23 +132,22 @@ fn open_socket(interface: &str) -> io::Result<UdpSocket> {
 
 /// What a lease configures. RFC 3442: with option 121 the router of option 3 does not count, and the
 /// gateway 0.0.0.0 says that the destination is on the link.
-pub fn configuration(lease: &Lease, mtu: Option<u32>) -> Configuration {
+pub fn configuration(lease: &Lease) -> Configuration {
     let classless = lease.routes.iter().map(|&(destination, prefix, gateway)| Route {
-        destination,
+        destination: IpAddr::V4(destination),
         prefix,
-        gateway: Some(gateway).filter(|gateway| !gateway.is_unspecified()),
+        gateway: Some(IpAddr::V4(gateway)).filter(|gateway| !gateway.is_unspecified()),
     });
     let routes = match lease.routes.is_empty() {
-        true => lease.router.map(Route::default_via).into_iter().collect(),
+        true => lease.router.map(|router| Route::default_via(router.into())).into_iter().collect(),
         false => classless.collect(),
     };
     Configuration {
-        address: lease.address,
-        prefix: lease.prefix,
+        addresses: vec![Address { address: lease.address.into(), prefix: lease.prefix }],
         routes,
-        dns: lease.dns.clone(),
+        dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         search: lease.domain.iter().flat_map(|domain| domain.split_whitespace()).map(str::to_owned).collect(),
-        mtu: mtu.or(lease.mtu.map(u32::from)),
+        mtu: lease.mtu.map(u32::from),
     }
 }
 
@@ -177,18 +176,12 @@ mod tests {
 
     #[test]
     fn the_router_counts_only_without_classless_routes() {
-        let plain = configuration(&lease(), None);
-        assert_eq!(plain.routes, [Route::default_via(Ipv4Addr::new(10, 0, 2, 2))]);
+        let plain = configuration(&lease());
+        assert_eq!(plain.routes, [Route::default_via([10, 0, 2, 2].into())]);
         let network = Ipv4Addr::new(10, 9, 0, 0);
         let classless = Lease { routes: vec![(network, 16, Ipv4Addr::UNSPECIFIED)], ..lease() };
-        let routes = configuration(&classless, None).routes;
-        assert_eq!(routes, [Route { destination: network, prefix: 16, gateway: None }]);
-    }
-
-    #[test]
-    fn the_mtu_of_the_command_line_wins_over_that_of_the_lease() {
-        assert_eq!(configuration(&lease(), None).mtu, Some(1400));
-        assert_eq!(configuration(&lease(), Some(9000)).mtu, Some(9000));
+        let routes = configuration(&classless).routes;
+        assert_eq!(routes, [Route { destination: network.into(), prefix: 16, gateway: None }]);
     }
 
     #[test]

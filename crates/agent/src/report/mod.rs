@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bootwright_fetch::Client;
-use bootwright_image::timeline::{Event, MachineId, Progress, Report, Stage};
+use bootwright_image::timeline::{Event, Failed, MachineId, Progress, Report, Stage};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -92,11 +92,23 @@ impl Reporter {
 
     /// Notes what happened, with the bytes it moved.
     pub fn moved(&self, stage: Stage, text: &str, bytes: Option<u64>) {
+        self.note(happened(stage, text, bytes));
+    }
+
+    /// Notes why the boot failed, in words and in parts.
+    pub fn failed(&self, failed: Failed) {
+        let tried = failed.tried.iter().map(|tried| tried.text.as_str());
+        let text: Vec<&str> = std::iter::once(failed.cause.as_str()).chain(tried).collect();
+        let event = happened(Stage::Failure, &text.join("\n"), None);
+        self.note(Event { failed: Some(Box::new(failed)), ..event });
+    }
+
+    fn note(&self, event: Event) {
         let mut state = self.state();
         if state.queue.len() == MAX_QUEUE {
             state.queue.pop_front();
         }
-        state.queue.push_back(happened(stage, text, bytes));
+        state.queue.push_back(event);
         self.0.changed.notify_one();
     }
 
@@ -198,7 +210,7 @@ impl Reporter {
 /// An event of this moment; the server sets the date on arrival.
 pub fn happened(stage: Stage, text: &str, bytes: Option<u64>) -> Event {
     let uptime = Some((log::uptime() * 1000.0).round() / 1000.0);
-    Event { at: 0, uptime, stage, text: text.chars().take(MAX_TEXT).collect(), bytes }
+    Event { at: 0, uptime, stage, text: text.chars().take(MAX_TEXT).collect(), bytes, failed: None }
 }
 
 /// `agent report STAGE TEXT`: tells what is in the spool and this, or says why not.

@@ -14,9 +14,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bootwright_image::root::RootManifestError;
+use bootwright_image::timeline::Step;
 use bootwright_image::{Digest, RootFormat, RootManifest, Verity};
 
 use crate::boot::BootError;
+use crate::failure::{Failure, chain};
 
 pub use copied::copied;
 pub use embedded::embedded;
@@ -112,6 +114,29 @@ pub enum RootError {
     /// Memory or mounts.
     #[error(transparent)]
     Boot(#[from] BootError),
+}
+
+impl RootError {
+    /// The failure of a boot by it; `doing` says what was being done.
+    pub fn told(&self, doing: &str) -> Failure {
+        match self {
+            // Its sources stand in lines of their own.
+            Self::Fetch(error) => {
+                let cause = chain(self);
+                let first = cause.lines().next().unwrap_or_default();
+                Failure::new(format!("{doing}: {first}")).fetching(error)
+            }
+            other => Failure::of(doing, other).at(other.step()),
+        }
+    }
+
+    fn step(&self) -> Step {
+        match self {
+            Self::Manifest { .. } | Self::Damaged { .. } | Self::Unpinned(_) => Step::Verify,
+            Self::Boot(error) => error.step(),
+            _ => Step::Root,
+        }
+    }
 }
 
 impl From<bootwright_fetch::Error> for RootError {

@@ -141,7 +141,7 @@ pub async fn leave_seeder(
         trackers,
         upload: upload.0,
         lifetime: lifetime.as_secs(),
-        dns: network.configuration.dns.iter().copied().map(Into::into).collect(),
+        dns: network.configuration.dns.clone(),
         search: network.configuration.search.clone(),
         spool,
     };

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bootwright_image::Pin;
-use bootwright_image::timeline::Stage;
+use bootwright_image::timeline::{Stage, Step};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::Work;
-use crate::failure::Failure;
+use crate::failure::{Failure, medium};
 use crate::firmware_variables;
 use crate::handover::HandOver;
 use crate::medium::{Found, Media};
@@ -46,7 +46,7 @@ impl Work {
             // A machine without a network fails at once, and its stick may still be on its way.
             Err(Err(failure)) => match timeout(HEAD_START, media.find(pin)).await {
                 Ok(found) => self.boot_medium(&found).await,
-                Err(_) => Err(failure.with(media.evidence())),
+                Err(_) => Err(failure.with(media.evidence().into_iter().map(medium))),
             },
         }
     }
@@ -58,7 +58,7 @@ impl Work {
             Err(_) => {
                 let seconds = PATIENCE.as_secs();
                 let cause = format!("no disk, stick or CD had the image {} within {seconds} s", pin.name);
-                Err(Failure::new(cause).with(media.evidence()))
+                Err(Failure::new(cause).at(Step::Address).with(media.evidence().into_iter().map(medium)))
             }
         }
     }
@@ -67,8 +67,7 @@ impl Work {
         self.spool_reports();
         self.reporter.event(Stage::Fetch, &format!("reading the root from {}", found.place));
         let root = root::copied(found).await;
-        let root =
-            root.map_err(|error| Failure::of(&format!("reading the root from {}", found.place), &error))?;
+        let root = root.map_err(|error| error.told(&format!("reading the root from {}", found.place)))?;
         info!("every byte of the root is verified");
         self.reporter.moved(Stage::Fetch, "root verified", Some(root.size()));
         self.hand_over_root(&root, None)

@@ -18,13 +18,14 @@ use std::time::Duration;
 use bootwright_image::Pin;
 use bootwright_image::timeline::Stage;
 use bootwright_plan::boot::{self as planned, Boot, decide};
-use bootwright_plan::{Instructions, address, aria2};
+use bootwright_plan::{Instructions, address, aria2, contradictions};
 use rustix::mount::{MountFlags, mount};
 use tracing::{debug, error, info, warn};
 
 use crate::boot::{self, handoff, init, ram};
 use crate::clock;
 use crate::devices::Devices;
+use crate::failure::screen::{self, Context};
 use crate::failure::{Failure, chain};
 use crate::firmware_variables::{self, EFIVARS};
 use crate::handover::HandOver;
@@ -49,7 +50,7 @@ pub fn run() -> ExitCode {
     let instructions = instructions::read();
     log::start(if instructions.options.debug { Verbosity::Debug } else { Verbosity::Normal });
     std::panic::set_hook(Box::new(|panic| error!("the worker failed: {panic}")));
-    for warning in &instructions.warnings {
+    for warning in instructions.warnings.iter().chain(&contradictions(&instructions)) {
         warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -117,7 +118,7 @@ impl Work {
 
     fn boot_embedded(&self, pin: &Pin) -> Result<HandOver, Failure> {
         self.spool_reports();
-        let root = root::embedded(pin).map_err(|error| Failure::of("verifying the embedded root", &error))?;
+        let root = root::embedded(pin).map_err(|error| error.told("verifying the embedded root"))?;
         info!("the embedded root is verified");
         self.reporter.moved(Stage::Fetch, "embedded root verified", Some(root.size()));
         self.hand_over_root(&root, None)
@@ -137,8 +138,7 @@ impl Work {
         self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
         share::spread().await;
         let fetched = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
-        let fetched =
-            fetched.map_err(|error| Failure::of("fetching the root", &error).with(online.evidence()))?;
+        let fetched = fetched.map_err(|error| error.told("fetching the root").with(online.evidence()))?;
         let root::Fetched { root, account, shared } = fetched;
         info!("every byte of the root is verified: {account}");
         self.reporter.moved(Stage::Fetch, &format!("root verified: {account}"), Some(root.size()));
@@ -155,7 +155,7 @@ impl Work {
 
     /// Mounts the root and leaves in it, and in /run, what the system shall find.
     fn hand_over_root(&self, root: &VerifiedRoot, network: Option<&Network>) -> Result<HandOver, Failure> {
-        let failed = |error: boot::BootError| Failure::of("booting the root", &error);
+        let failed = |error: boot::BootError| Failure::of("booting the root", &error).at(error.step());
         ram::mount_root(root, self.instructions.options.overlay.as_deref(), &self.devices).map_err(failed)?;
         let init = init::find(boot::SYSROOT, self.instructions.line.get("init")).map_err(failed)?;
         if let Some(network) = network {
@@ -170,12 +170,12 @@ impl Work {
     }
 
     fn tell(&self, failure: &Failure) {
+        let spool = self.reporter.spool();
+        let context =
+            Context { machine: &spool.machine, image: spool.image.as_deref(), report: spool.url.as_ref() };
         error!("{}", failure.cause);
-        for line in &failure.evidence {
-            error!("  {line}");
-        }
-        let text = std::iter::once(&failure.cause).chain(&failure.evidence);
-        self.reporter.event(Stage::Failure, &text.map(String::as_str).collect::<Vec<_>>().join("\n"));
+        log::screen(&screen::lines(failure, &context));
+        self.reporter.failed(failure.report());
     }
 
     async fn leave_reports(&self, limit: Duration) {

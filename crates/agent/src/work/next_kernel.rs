@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bootwright_fetch::{Client, FileOptions, FileStore, HttpSource, fetch_file};
 use bootwright_image::Digest;
-use bootwright_image::timeline::Stage;
+use bootwright_image::timeline::{Stage, Step};
 use bootwright_plan::address::ImageAddress;
 use bootwright_plan::aria2;
 use tracing::{info, warn};
@@ -83,8 +83,8 @@ impl Work {
     }
 
     fn load(&self, next: &Next) -> Result<HandOver, Failure> {
-        let command_line =
-            kexec::load(next).map_err(|error| Failure::of("loading the next kernel", &error))?;
+        let command_line = kexec::load(next)
+            .map_err(|error| Failure::of("loading the next kernel", &error).at(Step::Kexec))?;
         // The memory of this one is gone in a moment, and what it fetched came from servers alone.
         info!("this machine gives nothing to others: it starts another kernel");
         info!("starting the next kernel: {command_line}");
@@ -112,7 +112,7 @@ async fn fetch(
     let options = FileOptions::up_to(memory::room().unwrap_or(u64::MAX) / 2);
     let done =
         fetch_file(&source, digest, Arc::new(store), &options, &mut |notice| progress.notice(&notice)).await;
-    let done = done.map_err(|error| failed(&error))?;
+    let done = done.map_err(|error| failed(&error).fetching(&error))?;
     progress.done(done.size, done.took);
     Ok(path)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bootwright_fetch::{Cause, Client, Error, Retries, RetryPolicy, Timeouts, Trust, dns, get_small};
 use bootwright_image::MAX_MANIFEST;
-use bootwright_image::timeline::Stage;
+use bootwright_image::timeline::{Stage, Step, Tried};
 use bootwright_netboot::Mac;
 use bootwright_netboot::dhcp::client::Want;
 use bootwright_plan::address::{self, ImageAddress, Origin};
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::Work;
-use crate::failure::Failure;
+use crate::failure::{Failure, interface};
 use crate::firmware_variables;
 use crate::network::{self, Configured, Network, Wish, patiently};
 use crate::report::{self, send};
@@ -51,13 +51,14 @@ impl Online {
                 "nobody says which image to boot: no bootwright.image= on the command line, none in the initrd or \
                  from the firmware, and no bootwright server answered by DHCP",
             )
+            .at(Step::Address)
             .with(self.evidence())),
-            Err(error) => Err(Failure::of("the image's address", &error)),
+            Err(error) => Err(Failure::of("the image's address", &error).at(Step::Address)),
         }
     }
 
     /// The network as it is now, for the operator.
-    pub fn evidence(&self) -> Vec<String> {
+    pub fn evidence(&self) -> Vec<Tried> {
         let Network { link, configuration, summary, .. } = &*self.network;
         let sys = Path::new("/sys/class/net").join(&link.name);
         let attribute = |name: &str| fs::read_to_string(sys.join(name)).unwrap_or_default().trim().to_owned();
@@ -73,10 +74,10 @@ impl Online {
             list(&mut configuration.routes.iter().filter_map(|route| route.gateway).map(|ip| ip.to_string()));
         let servers = list(&mut configuration.dns.iter().map(ToString::to_string));
         let errors = attribute("statistics/rx_errors");
-        vec![format!(
+        vec![interface(format!(
             "{summary} ({}); {signal}, {errors} receive errors; gateways {gateways}; name servers {servers}",
             link.mac
-        )]
+        ))]
     }
 }
 
@@ -131,10 +132,10 @@ impl Work {
         self.reporter.event(Stage::Devices, &format!("{} modules loaded", self.devices.count()));
         self.reporter.event(Stage::Network, &network.summary);
         write_resolv_conf(&network);
-        let servers: Vec<IpAddr> = network.configuration.dns.iter().copied().map(IpAddr::V4).collect();
+        let servers: Vec<IpAddr> = network.configuration.dns.clone();
         let resolver = dns::Resolver::new(&servers, &network.configuration.search);
         let client = Client::new(resolver, &trust(), Timeouts::default());
-        let client = client.map_err(|error| Failure::of("setting TLS up", &error))?;
+        let client = client.map_err(|error| Failure::of("setting TLS up", &error).at(Step::Tls))?;
         Ok(Online { network, client: Arc::new(client) })
     }
 
@@ -162,7 +163,8 @@ fn wants_no_image(instructions: &Instructions) -> bool {
 }
 
 fn known(instructions: &Instructions) -> Result<Option<ImageAddress>, Failure> {
-    address::known(instructions, firmware_variables::read).map_err(|error| Failure::new(error.to_string()))
+    address::known(instructions, firmware_variables::read)
+        .map_err(|error| Failure::new(error.to_string()).at(Step::Address))
 }
 
 /// The machine's own authorities, and a copy of them for reports after the switch.

@@ -9,7 +9,7 @@ use bootwright_image::Manifest;
 use bootwright_vm::machine::{self, Accel, Boot, Console, Firmware, OnReboot};
 use bootwright_vm::server::{ByTftp, Dhcp, Server, Serving};
 use bootwright_vm::uki::{Parts, PartsError};
-use bootwright_vm::{Machine, Network, Road, network};
+use bootwright_vm::{Machine, Network, Road, VlanId, network};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use regex_lite::Regex;
@@ -46,6 +46,10 @@ pub struct Vm {
     /// What connects machines and server; auto takes namespaces where the host allows them.
     #[arg(long, value_enum, default_value = "auto")]
     network: Connection,
+    /// Machines have to send and receive frames with this tag, as on a trunk of a switch: for vlan= on the command
+    /// line. The switch is the one in user space.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
+    vlan: Option<u16>,
     /// Memory of each machine.
     #[arg(long, value_name = "MIB", default_value = "2048", value_parser = clap::value_parser!(u32).range(64..))]
     memory: u32,
@@ -231,10 +235,16 @@ impl Vm {
     }
 
     fn network(&self) -> Result<Box<dyn Network>, Failure> {
-        let kind = match self.network {
-            Connection::Auto => network::Kind::Auto,
-            Connection::Namespace => network::Kind::Namespace,
-            Connection::User => network::Kind::User,
+        let kind = match (self.vlan.and_then(VlanId::new), self.network) {
+            (Some(_), Connection::Namespace) => {
+                let text =
+                    "--vlan is for the switch in user space: leave --network out, or say --network user";
+                return Err(Failure::message(Kind::Usage, text));
+            }
+            (Some(id), _) => network::Kind::Trunk(id),
+            (None, Connection::Auto) => network::Kind::Auto,
+            (None, Connection::Namespace) => network::Kind::Namespace,
+            (None, Connection::User) => network::Kind::User,
         };
         let (network, why) = network::make(kind).or_environment()?;
         if let Some(why) = why {

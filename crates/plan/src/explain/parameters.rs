@@ -3,7 +3,7 @@
 use bootwright_image::cmdline::{self, BootOptions, CommandLine, Problem};
 
 use super::{Parameter, Understood};
-use crate::foreign::{self, ENTRIES, System, Verdict};
+use crate::foreign::{self, ENTRIES, Entry, System, Verdict};
 use crate::{Instructions, aria2, network};
 
 /// The prefix of the keys that are ours.
@@ -35,11 +35,19 @@ fn one(
     if let Some(remark) = network.remarks.iter().find(|remark| remark.parameter == parameter.to_string()) {
         return match &remark.outcome {
             Ok(text) => (Understood::Used, text.clone()),
-            Err(problem) => (Understood::Wrong, problem.clone()),
+            Err(problem) => match foreign::find(parameter) {
+                Some(Entry { verdict: Verdict::NotUnderstood, text, .. }) => {
+                    (Understood::NoEffect, (*text).to_owned())
+                }
+                _ => (Understood::Wrong, problem.clone()),
+            },
         };
     }
     if aria2::KEYS.iter().any(|key| parameter.is(key)) {
         return of_aria2(instructions, line, at, parameter);
+    }
+    if parameter.is("fetch") && line.get("boot") != Some("live") {
+        return (Understood::NotOurs, "a name of live-boot: counts with boot=live alone".to_owned());
     }
     match foreign::find(parameter) {
         Some(entry) if entry.verdict == Verdict::NotUnderstood => {

@@ -9,7 +9,7 @@ use crate::Instructions;
 use crate::address::{ImageAddress, URL_VARIABLES};
 use crate::aria2::{Remote, Request};
 use crate::boot::{self, Boot};
-use crate::network;
+use crate::network::{self, Bond, Method, Vlan};
 
 fn step(what: &'static str, text: impl Into<String>) -> Step {
     Step { what, text: text.into(), refused: false }
@@ -54,15 +54,14 @@ fn network_steps(network: &network::Plan) -> Vec<Step> {
     if network.is_off() {
         return vec![refused("network", "a network is needed, but ip= switches it off")];
     }
-    let mut steps: Vec<Step> =
-        network.arguments().iter().map(|argument| step("network", argument.describe())).collect();
-    if steps.is_empty() {
-        let wanted = network.wanted();
-        steps.push(step(
-            "network",
-            format!("{wanted}: address by DHCPv4; the first that leads to the image is used"),
-        ));
+    let bonds = network.bonds.iter().map(Bond::describe);
+    let layers = bonds.chain(network.vlans.iter().map(Vlan::describe));
+    let mut steps: Vec<Step> = layers.map(|text| step("network", text)).collect();
+    if network.arguments().is_empty() {
+        let (wanted, how) = (network.wanted(), Method::Automatic.describe());
+        steps.push(step("network", format!("{wanted}: {how}; the first that leads to the image is used")));
     }
+    steps.extend(network.arguments().iter().map(|argument| step("network", argument.describe())));
     steps
 }
 

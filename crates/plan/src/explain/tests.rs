@@ -47,7 +47,7 @@ fn a_sound_line_is_told_in_the_order_of_the_boot() {
 #[test]
 fn every_parameter_is_told_with_what_became_of_it() {
     use Understood::{NoEffect, NotOurs, Overruled, Unknown, Used, Wrong};
-    let line = "quiet ip=dhcp ip=x:y bootwright.imgae=http://s/ root=live:http://s/r bootwright.overlay=1G \
+    let line = "quiet ip=dhcp ip=x:y bootwright.imgae=http://s/ rd.systemd.pull=raw:r:http://s/r bootwright.overlay=1G \
                 bootwright.overlay=2G bootif=01-52-54-00-12-34-56 url=http://s/x root=/dev/sda1";
     let wanted = [NotOurs, Used, Wrong, Unknown, NoEffect, Overruled, Used, Unknown, NotOurs, NotOurs];
     assert_eq!(understood(line), wanted);
@@ -71,6 +71,7 @@ fn contradictions_are_named() {
         (&*format!("bootwright.digest=sha256:{other}"), "differs from the digest that the initrd pins"),
         ("bootwright.mode=embed bootwright.image=http://s/a/", "in mode embed"),
         ("bootwright.verify=off", "without bootwright.compat=aria2"),
+        ("root=live:http://s/r", "the initrd pins an image"),
     ] {
         let explanation = explained(Some(pin("")), line);
         let named = explanation.contradictions.iter().any(|text| text.contains(word));

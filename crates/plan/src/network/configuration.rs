@@ -1,65 +1,75 @@
-//! What an interface is configured with, wherever it came from, and the files that say so.
+//! What an interface is configured with, wherever it came from.
 
-use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::fmt::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bootwright_netboot::Mac;
+/// An address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address itself.
+    pub address: IpAddr,
+    /// Prefix length of its network, at most 32 or 128.
+    pub prefix: u8,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
 
 /// A route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// Network address.
-    pub destination: Ipv4Addr,
-    /// Its prefix length, at most 32.
+    pub destination: IpAddr,
+    /// Its prefix length, at most 32 or 128.
     pub prefix: u8,
     /// Through whom; `None`: the destination is on the link.
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
 }
 
 impl Route {
     /// The default route.
-    pub fn default_via(gateway: Ipv4Addr) -> Self {
-        Self { destination: Ipv4Addr::UNSPECIFIED, prefix: 0, gateway: Some(gateway) }
+    pub fn default_via(gateway: IpAddr) -> Self {
+        let destination = match gateway {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        Self { destination, prefix: 0, gateway: Some(gateway) }
     }
 }
 
 /// The configuration of one interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configuration {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Prefix length of its network, at most 32.
-    pub prefix: u8,
-    /// Beside that of its own network.
+    /// Its addresses; those that the kernel sets itself (SLAAC) are not among them.
+    pub addresses: Vec<Address>,
+    /// Beside those of its own networks.
     pub routes: Vec<Route>,
     /// Name servers.
-    pub dns: Vec<Ipv4Addr>,
+    pub dns: Vec<IpAddr>,
     /// Domains that names are looked up in.
     pub search: Vec<String>,
     /// Bytes.
     pub mtu: Option<u32>,
 }
 
-/// How the running system shall keep it up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upkeep {
-    /// Ask by DHCP, as the agent did.
-    Dhcp,
-    /// As it is.
-    Static,
-}
-
 impl Configuration {
     /// `address 10.0.0.2/24, gateway 10.0.0.1`, for the operator.
     pub fn describe(&self) -> String {
-        let mut text = format!("address {}/{}", self.address, self.prefix);
+        let mut text = String::from("address");
         // Writing into a String does not fail.
+        for address in &self.addresses {
+            let _ = write!(text, " {address}");
+        }
         let _ = match self.routes.iter().find_map(|route| route.gateway) {
             Some(gateway) => write!(text, ", gateway {gateway}"),
             None => write!(text, ", no gateway"),
         };
-        self.dns.iter().for_each(|server| text.push_str(&format!(", name server {server}")));
-        self.mtu.iter().for_each(|mtu| text.push_str(&format!(", MTU {mtu}")));
+        for server in &self.dns {
+            let _ = write!(text, ", name server {server}");
+        }
         text
     }
 
@@ -78,80 +88,34 @@ impl Configuration {
         }
         Some(text)
     }
+}
 
-    /// systemd.network(5) for the system, so that it keeps what the machine was booted with. The client
-    /// identifier is the agent's, or the DHCP server would take the system for another machine.
-    pub fn networkd_file(&self, mac: Mac, upkeep: Upkeep) -> String {
-        let mut text = format!(
-            "# How the machine was booted over the network; /etc/systemd/network may say otherwise.\n\
-             [Match]\nMACAddress={mac}\n"
-        );
-        if let Some(mtu) = self.mtu {
-            let _ = write!(text, "\n[Link]\nMTUBytes={mtu}\n");
-        }
-        text.push_str("\n[Network]\nKeepConfiguration=yes\n");
-        match upkeep {
-            Upkeep::Dhcp => text.push_str("DHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\n"),
-            Upkeep::Static => {
-                let _ = writeln!(text, "Address={}/{}", self.address, self.prefix);
-                self.dns.iter().for_each(|server| text.push_str(&format!("DNS={server}\n")));
-                if !self.search.is_empty() {
-                    let _ = writeln!(text, "Domains={}", self.search.join(" "));
-                }
-                for route in &self.routes {
-                    let _ = write!(text, "\n[Route]\nDestination={}/{}\n", route.destination, route.prefix);
-                    if let Some(gateway) = route.gateway {
-                        let _ = write!(text, "Gateway={gateway}\nGatewayOnLink=yes\n");
-                    }
-                }
-            }
-        }
-        text
-    }
+/// How the running system shall keep it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Ask by DHCPv4, as the agent did.
+    Dhcp4,
+    /// Ask by DHCPv6, as the agent did.
+    Dhcp6,
+    /// Listen to routers: the kernel does so already.
+    Auto6,
+    /// As it is.
+    Static,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample() -> Configuration {
-        Configuration {
-            address: Ipv4Addr::new(10, 0, 2, 15),
-            prefix: 24,
-            routes: vec![Route::default_via(Ipv4Addr::new(10, 0, 2, 2))],
-            dns: vec![Ipv4Addr::new(10, 0, 2, 3)],
-            search: vec!["lab.example".into()],
-            mtu: Some(1400),
-        }
-    }
-
     #[test]
     fn resolv_conf_names_servers_and_domains() {
-        let text = sample().resolv_conf();
-        assert_eq!(text.as_deref(), Some("search lab.example\nnameserver 10.0.2.3\n"));
-        assert_eq!(Configuration { dns: vec![], ..sample() }.resolv_conf(), None);
-    }
-
-    #[test]
-    fn the_system_keeps_a_lease_with_the_same_identifier() {
-        let text = sample().networkd_file(Mac([0x52, 0x54, 0, 1, 2, 3]), Upkeep::Dhcp);
-        for line in [
-            "MACAddress=52:54:00:01:02:03",
-            "MTUBytes=1400",
-            "DHCP=ipv4",
-            "ClientIdentifier=mac",
-            "KeepConfiguration=yes",
-        ] {
-            assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
-        }
-        assert!(!text.contains("Address=10.0.2.15"));
-    }
-
-    #[test]
-    fn the_system_keeps_a_static_address_with_its_routes() {
-        let text = sample().networkd_file(Mac([2; 6]), Upkeep::Static);
-        for line in ["Address=10.0.2.15/24", "DNS=10.0.2.3", "Destination=0.0.0.0/0", "Gateway=10.0.2.2"] {
-            assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
-        }
+        let configuration = Configuration {
+            dns: vec!["10.0.2.3".parse().unwrap(), "fd00::53".parse().unwrap()],
+            search: vec!["lab.example".into()],
+            ..Configuration::default()
+        };
+        let text = configuration.resolv_conf();
+        assert_eq!(text.as_deref(), Some("search lab.example\nnameserver 10.0.2.3\nnameserver fd00::53\n"));
+        assert_eq!(Configuration::default().resolv_conf(), None);
     }
 }

@@ -1,43 +1,47 @@
 //! What the command line says about the network: which interface, how, with which extras.
 //!
 //! `ip=` in the kernel's syntax (Documentation/admin-guide/nfs/nfsroot.rst) and dracut's
-//! (dracut.cmdline(7)), see [`ip_argument`]; `BOOTIF=` in pxelinux's form (`01-52-54-…`) and as a
-//! plain address; `nameserver=`; `rd.route=NET/PREFIX:GATEWAY`.
+//! (dracut.cmdline(7)), see [`ip_argument`]; `vlan=` and `bond=`, see [`layers`]; `BOOTIF=` in pxelinux's form
+//! (`01-52-54-…`) and as a plain address; dracut's `nameserver=`, `rd.route=`, `rd.peerdns=`, `bootdev=`,
+//! `ifname=`, `rd.bootif=` and `rd.net.timeout.*`.
 
 mod bootif;
 mod configuration;
+mod fields;
 mod ip_argument;
+mod layers;
+mod limits;
+mod read;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use bootwright_image::cmdline::CommandLine;
 use bootwright_netboot::Mac;
 
-pub use configuration::{Configuration, Route, Upkeep};
-pub use ip_argument::IpArgument;
-
-/// The field of the kernel's `ip=` that names a time server.
-const NTP: usize = 9;
-
-/// How an interface gets its address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Method {
-    /// By DHCPv4; the MTU is fixed when given.
-    Dhcp {
-        /// Bytes.
-        mtu: Option<u32>,
-    },
-    /// As the command line says.
-    Static(Configuration),
-}
+pub use configuration::{Address, Configuration, Route, Upkeep};
+pub use ip_argument::{IpArgument, Method, Setting};
+pub use layers::{Bond, Vlan};
+pub use limits::Limits;
 
 /// The network as the command line wants it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     arguments: Vec<IpArgument>,
     bootif: Option<Mac>,
-    nameservers: Vec<Ipv4Addr>,
-    routes: Vec<Route>,
+    /// `bootdev=`: the one that leads to the image.
+    boot_device: Option<String>,
+    /// `ifname=`: other names for interfaces.
+    names: Vec<(String, Mac)>,
+    nameservers: Vec<IpAddr>,
+    /// For one interface, or for the one that is used.
+    routes: Vec<(Option<String>, Route)>,
+    /// `rd.peerdns=0`.
+    own_names_only: bool,
+    /// Interfaces to be made out of others.
+    pub vlans: Vec<Vlan>,
+    /// The same.
+    pub bonds: Vec<Bond>,
+    /// How long is waited for what.
+    pub limits: Limits,
     /// What was made of each parameter.
     pub remarks: Vec<Remark>,
 }
@@ -51,18 +55,110 @@ pub struct Remark {
     pub outcome: Result<String, String>,
 }
 
+/// What an interface is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// To come up like this.
+    Use(Setting),
+    /// To be below another one.
+    Below(String),
+    /// None: the line wants others.
+    None,
+}
+
+/// An interface of the machine, as a plan looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The kernel's name first, then those that udev would give.
+    pub names: Vec<String>,
+    /// Its address.
+    pub mac: Mac,
+}
+
 impl Plan {
-    /// Reads the line. What cannot be used is a warning: a machine with a slip in one parameter may
-    /// still boot.
-    pub fn read(line: &CommandLine) -> Self {
-        let mut plan = Self::default();
-        for parameter in &line.parameters {
-            let value = parameter.value.as_deref().unwrap_or_default();
-            if let Some(outcome) = plan.take(&parameter.key, value) {
-                plan.remarks.push(Remark { parameter: parameter.to_string(), outcome });
-            }
+    /// What the interface is for.
+    pub fn purpose(&self, candidate: &Candidate) -> Purpose {
+        let is = |name: &String| self.is_called(candidate, name);
+        if let Some(bond) = self.bonds.iter().find(|bond| bond.members.iter().any(is)) {
+            return Purpose::Below(bond.name.clone());
         }
-        plan
+        let named = |argument: &&IpArgument| argument.interface.as_ref().is_some_and(is);
+        let argument = self.arguments.iter().find(named);
+        if argument.is_none()
+            && let Some(vlan) = self.vlans.iter().find(|vlan| is(&vlan.parent))
+        {
+            return Purpose::Below(vlan.name.clone());
+        }
+        if self.boot_device.as_ref().is_some_and(|device| !is(device)) {
+            return Purpose::None;
+        }
+        let made = self.made().any(|name| candidate.names.first().is_some_and(|first| first == name));
+        let argument = match argument {
+            Some(argument) => Some(argument),
+            None if !made && !self.is_booted_from(candidate.mac) => return Purpose::None,
+            // Who asks for an interface to be made wants that one.
+            None if !made && self.made().next().is_some() => return Purpose::None,
+            None if self.arguments.is_empty() => None,
+            None => match self.arguments.iter().find(|argument| argument.interface.is_none()) {
+                Some(argument) => Some(argument),
+                None => return Purpose::None,
+            },
+        };
+        match argument {
+            None => Purpose::Use(self.extend(Setting::plain(Method::Automatic), candidate)),
+            Some(argument) => match &argument.setting {
+                Some(setting) => Purpose::Use(self.extend(setting.clone(), candidate)),
+                None => Purpose::None,
+            },
+        }
+    }
+
+    /// The names of the interfaces that are to be made.
+    pub fn made(&self) -> impl Iterator<Item = &str> {
+        let bonds = self.bonds.iter().map(|bond| bond.name.as_str());
+        bonds.chain(self.vlans.iter().map(|vlan| vlan.name.as_str()))
+    }
+
+    /// Whether the line calls the interface by that name.
+    pub fn is_called(&self, candidate: &Candidate, name: &str) -> bool {
+        let named = |(other, mac): &(String, Mac)| other == name && *mac == candidate.mac;
+        candidate.names.iter().any(|own| own == name) || self.names.iter().any(named)
+    }
+
+    /// A sentence on what is waited for, for the operator.
+    pub fn wanted(&self) -> String {
+        let mut names: Vec<_> =
+            self.arguments.iter().filter_map(|argument| argument.interface.as_deref()).collect();
+        if names.is_empty() {
+            names.extend(self.made());
+        }
+        match (&self.boot_device, self.bootif, names.is_empty()) {
+            (Some(device), ..) => format!("interface {device} (bootdev=)"),
+            (None, _, false) => format!("interface {}", names.join(" or ")),
+            (None, Some(mac), true) => format!("the interface with address {mac} (BOOTIF=)"),
+            (None, None, true) => "any wired interface".to_owned(),
+        }
+    }
+
+    /// Whether the line says that there shall be no network.
+    pub fn is_off(&self) -> bool {
+        !self.arguments.is_empty() && self.arguments.iter().all(|argument| argument.setting.is_none())
+    }
+
+    /// Puts the line's name servers before those of `found`, or in their place.
+    pub fn name_servers(&self, found: &mut Vec<IpAddr>) {
+        if self.own_names_only {
+            found.clear();
+        }
+        found.splice(0..0, self.nameservers.iter().copied());
+    }
+
+    /// The line's own routes for the interface.
+    pub fn routes(&self, candidate: &Candidate) -> impl Iterator<Item = Route> {
+        let its = |(name, _): &&(Option<String>, Route)| {
+            name.as_ref().is_none_or(|name| self.is_called(candidate, name))
+        };
+        self.routes.iter().filter(its).map(|(_, route)| *route)
     }
 
     /// What could not be used, for the console.
@@ -77,148 +173,16 @@ impl Plan {
         &self.arguments
     }
 
-    fn take(&mut self, key: &str, value: &str) -> Option<Result<String, String>> {
-        Some(match key {
-            "ip" => ip_argument::parse(value).map(|argument| {
-                let text = argument.describe();
-                self.arguments.push(argument);
-                match value.split(':').nth(NTP).filter(|server| !server.is_empty()) {
-                    Some(server) => format!("{text}; the time server {server} is not asked"),
-                    None => text,
-                }
-            }),
-            "BOOTIF" => bootif::parse(value).ok_or("not an Ethernet address".to_owned()).map(|mac| {
-                self.bootif = Some(mac);
-                format!("only the interface with address {mac}, and those that ip= names")
-            }),
-            "nameserver" => value.parse().map_err(|_| "not an IPv4 address".to_owned()).map(|address| {
-                self.nameservers.push(address);
-                format!("{address} is asked for names before all others")
-            }),
-            "rd.route" => parse_route(value).ok_or("write NET/PREFIX:GATEWAY".to_owned()).map(|route| {
-                self.routes.push(route);
-                format!("a route to {}/{}, with a static address", route.destination, route.prefix)
-            }),
-            _ => return None,
-        })
+    fn is_booted_from(&self, mac: Mac) -> bool {
+        self.bootif.is_none_or(|bootif| bootif == mac)
     }
 
-    /// How the interface with these names (kernel name first) and address comes up; `None`: not at all.
-    pub fn method(&self, names: &[String], mac: Mac) -> Option<Method> {
-        let named =
-            |argument: &&IpArgument| argument.interface.as_ref().is_some_and(|name| names.contains(name));
-        let argument = match self.arguments.iter().find(named) {
-            Some(argument) => Some(argument),
-            None if self.bootif.is_some_and(|bootif| bootif != mac) => return None,
-            None if self.arguments.is_empty() => None,
-            None => Some(self.arguments.iter().find(|argument| argument.interface.is_none())?),
-        };
-        match argument {
-            None => Some(Method::Dhcp { mtu: None }),
-            Some(argument) => self.extend(argument.method.clone()?),
-        }
+    fn extend(&self, mut setting: Setting, candidate: &Candidate) -> Setting {
+        let bond = self.bonds.iter().find(|bond| candidate.names.contains(&bond.name));
+        setting.mtu = setting.mtu.or(bond.and_then(|bond| bond.mtu));
+        setting
     }
-
-    /// A sentence on what is waited for, for the operator.
-    pub fn wanted(&self) -> String {
-        let names: Vec<_> =
-            self.arguments.iter().filter_map(|argument| argument.interface.as_deref()).collect();
-        match (self.bootif, names.is_empty()) {
-            (_, false) => format!("interface {} (ip=)", names.join(" or ")),
-            (Some(mac), true) => format!("the interface with address {mac} (BOOTIF=)"),
-            (None, true) => "any wired interface".to_owned(),
-        }
-    }
-
-    /// Whether the line says that there shall be no network.
-    pub fn is_off(&self) -> bool {
-        !self.arguments.is_empty() && self.arguments.iter().all(|argument| argument.method.is_none())
-    }
-
-    /// The name servers of the line come before all others.
-    pub fn nameservers(&self) -> &[Ipv4Addr] {
-        &self.nameservers
-    }
-
-    fn extend(&self, method: Method) -> Option<Method> {
-        Some(match method {
-            Method::Static(mut configuration) => {
-                configuration.routes.extend(self.routes.iter().copied());
-                Method::Static(configuration)
-            }
-            dhcp @ Method::Dhcp { .. } => dhcp,
-        })
-    }
-}
-
-/// `10.1.0.0/16:10.0.0.1`.
-fn parse_route(text: &str) -> Option<Route> {
-    let (network, gateway) = text.split_once(':')?;
-    let (destination, prefix) = network.split_once('/')?;
-    let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
-    Some(Route { destination: destination.parse().ok()?, prefix, gateway: Some(gateway.parse().ok()?) })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-    const OTHER: Mac = Mac([2, 0, 0, 0, 0, 1]);
-
-    fn plan(line: &str) -> Plan {
-        Plan::read(&CommandLine::parse(line))
-    }
-
-    fn method(line: &str, name: &str, mac: Mac) -> Option<Method> {
-        plan(line).method(&[name.to_owned()], mac)
-    }
-
-    #[test]
-    fn without_a_word_every_interface_asks_by_dhcp() {
-        assert_eq!(method("quiet", "eth0", MAC), Some(Method::Dhcp { mtu: None }));
-    }
-
-    #[test]
-    fn an_interface_that_is_named_is_the_only_one() {
-        assert_eq!(method("ip=eth1:dhcp:9000", "eth0", MAC), None);
-        assert_eq!(method("ip=eth1:dhcp:9000", "eth1", MAC), Some(Method::Dhcp { mtu: Some(9000) }));
-        assert_eq!(method("ip=eth1:off", "eth1", MAC), None);
-    }
-
-    #[test]
-    fn bootif_in_both_forms_picks_the_interface_that_the_firmware_used() {
-        for line in ["BOOTIF=01-52-54-00-12-34-56", "BOOTIF=52:54:00:12:34:56 ip=dhcp"] {
-            assert!(method(line, "eth0", MAC).is_some(), "{line}");
-            assert_eq!(method(line, "eth1", OTHER), None, "{line}");
-        }
-        assert!(method("BOOTIF=01-52-54-00-12-34-56 ip=eth1:dhcp", "eth1", OTHER).is_some());
-    }
-
-    #[test]
-    fn a_static_address_takes_the_routes_of_the_line() {
-        let found = method(
-            "ip=10.0.0.2::10.0.0.1:255.255.255.0::eth0:none rd.route=10.9.0.0/16:10.0.0.9",
-            "eth0",
-            MAC,
-        );
-        let Some(Method::Static(configuration)) = found else { panic!("{found:?}") };
-        assert_eq!(configuration.prefix, 24);
-        assert_eq!(configuration.routes.len(), 2);
-        assert_eq!(configuration.routes[1].gateway, Some(Ipv4Addr::new(10, 0, 0, 9)));
-    }
-
-    #[test]
-    fn a_time_server_is_not_passed_over_in_silence() {
-        let plan = plan("ip=10.0.0.2::10.0.0.1:24::eth0:none:10.0.0.1::10.0.0.9");
-        let told = plan.remarks[0].outcome.as_ref().unwrap();
-        assert!(told.contains("10.0.0.9 is not asked"), "{told}");
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_a_warning() {
-        let plan = plan("ip=nonsense BOOTIF=x nameserver=y rd.route=z");
-        assert_eq!(plan.warnings().count(), 4, "{:?}", plan.remarks);
-        assert!(plan.method(&["eth0".into()], MAC).is_some());
-    }
-}
+mod tests;

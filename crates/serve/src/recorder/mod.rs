@@ -274,7 +274,7 @@ fn chapter(piece: &Piece<'_>, going: &Going<'_>, so_far: Option<(u64, u64)>) -> 
 }
 
 fn event(stage: Stage, text: String) -> Event {
-    Event { at: now(), uptime: None, stage, text, bytes: None }
+    Event { at: now(), uptime: None, stage, text, bytes: None, failed: None }
 }
 
 #[cfg(test)]

@@ -57,8 +57,14 @@ fn a_transfer_that_breaks_off_is_a_warning_with_the_byte() {
 #[test]
 fn a_report_is_stamped_by_our_clock_and_keeps_its_distances() {
     let (recorder, lines) = recorder();
-    let event =
-        |uptime: f64, stage| Event { at: 7, uptime: Some(uptime), stage, text: "x".into(), bytes: None };
+    let event = |uptime: f64, stage| Event {
+        at: 7,
+        uptime: Some(uptime),
+        stage,
+        text: "x".into(),
+        bytes: None,
+        failed: None,
+    };
     let machine = MachineId { mac: MAC.to_string(), ..MachineId::default() };
     let events = vec![event(1.5, Stage::Agent), event(f64::NAN, Stage::Network), event(4.0, Stage::Fetch)];
     assert_eq!(recorder.report(PEER, MAC, Report { machine, image: None, events, progress: None }), 3);

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn event(at: u64, stage: Stage) -> Event {
-        Event { at, uptime: None, stage, text: String::new(), bytes: Some(5) }
+        Event { at, uptime: None, stage, text: String::new(), bytes: Some(5), failed: None }
     }
 
     fn boot(stages: &[Stage]) -> Boot {

@@ -11,7 +11,7 @@ fn mac(n: u32) -> Mac {
 
 fn seen(n: u32, at: u64, stage: Stage, text: &str) -> Sighting {
     let source = if stage == Stage::Dhcp { Source::Firmware } else { Source::Agent };
-    let event = Event { at, uptime: None, stage, text: text.into(), bytes: None };
+    let event = Event { at, uptime: None, stage, text: text.into(), bytes: None, failed: None };
     Sighting { mac: mac(n), facts: Facts::default(), source, event, key: None }
 }
 

@@ -122,7 +122,14 @@ mod tests {
     fn boot(started: u64, events: &[(u64, Stage)]) -> Boot {
         let mut boot = Boot { started, entries: Vec::new() };
         for (at, stage) in events {
-            let event = Event { at: *at, uptime: None, stage: *stage, text: String::new(), bytes: None };
+            let event = Event {
+                at: *at,
+                uptime: None,
+                stage: *stage,
+                text: String::new(),
+                bytes: None,
+                failed: None,
+            };
             boot.add(event, None);
         }
         boot
@@ -151,9 +158,19 @@ mod tests {
     fn the_kernel_started_before_the_agent_by_its_uptime() {
         let mut boot = boot(0, &[(0, Stage::Dhcp), (10_000, Stage::Http)]);
         let text = String::new();
-        boot.add(Event { at: 30_000, uptime: Some(8.0), stage: Stage::Agent, text, bytes: None }, None);
         boot.add(
-            Event { at: 40_000, uptime: Some(18.0), stage: Stage::System, text: "".into(), bytes: None },
+            Event { at: 30_000, uptime: Some(8.0), stage: Stage::Agent, text, bytes: None, failed: None },
+            None,
+        );
+        boot.add(
+            Event {
+                at: 40_000,
+                uptime: Some(18.0),
+                stage: Stage::System,
+                text: "".into(),
+                bytes: None,
+                failed: None,
+            },
             None,
         );
         let (segments, _) = bar(&boot);

@@ -28,6 +28,9 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     // Nothing that was not asked for: no VGA, no floppy, no second card.
     list.one("-nodefaults").pair("-display", "none");
     list.pair("-device", "virtio-rng-pci");
+    if let Some(time) = &builder.clock {
+        list.pair("-rtc", format!("base={time}"));
+    }
     list.with_path("-qmp", "unix:", &files.socket, ",server=on,wait=off");
     if let Some(ovmf) = &files.ovmf {
         list.with_path("-drive", "if=pflash,unit=0,format=raw,readonly=on,file=", &ovmf.code, "");

@@ -39,6 +39,7 @@ const KEY: Duration = Duration::from_millis(50);
 pub struct Builder {
     firmware: Firmware,
     accel: Accel,
+    clock: Option<String>,
     memory: u32,
     mac: String,
     nic: NicModel,
@@ -60,6 +61,7 @@ impl Builder {
             firmware,
             accel: Accel::Tcg,
             memory: 1024,
+            clock: None,
             mac: mac(1),
             nic: NicModel::Virtio,
             rom: if firmware == Firmware::Uefi { NicRom::None } else { NicRom::Ipxe },
@@ -78,6 +80,12 @@ impl Builder {
     #[must_use]
     pub fn accel(self, accel: Accel) -> Self {
         Self { accel, ..self }
+    }
+
+    /// What its clock shows when it is switched on, in UTC: `2031-01-01T00:00:00`.
+    #[must_use]
+    pub fn clock(self, time: &str) -> Self {
+        Self { clock: Some(time.to_owned()), ..self }
     }
 
     /// Memory in MiB.
@@ -295,6 +303,14 @@ impl Machine {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Pulls the network cable out of its first card: the guest sees no signal any more.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when QEMU does not answer.
+    pub fn unplug(&self) -> Result<(), Error> {
+        qmp::unplug(&self.socket)
     }
 
     /// Ends the machine in order.

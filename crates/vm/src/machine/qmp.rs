@@ -1,4 +1,4 @@
-//! QEMU's machine protocol, as much of it as ending a machine takes: lines of JSON over a socket.
+//! QEMU's machine protocol, as much of it as ending and unplugging a machine takes: lines of JSON over a socket.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -14,13 +14,21 @@ const MAX_ANSWERS: u64 = 1 << 20;
 
 /// Asks QEMU to end as if its window were closed: disks flushed, terminal put back.
 pub(super) fn quit(socket: &Path) -> Result<(), Error> {
+    tell(socket, r#"{"execute": "quit"}"#)
+}
+
+/// Pulls the first network card's cable out of the machine.
+pub(super) fn unplug(socket: &Path) -> Result<(), Error> {
+    tell(socket, r#"{"execute": "set_link", "arguments": {"name": "net", "up": false}}"#)
+}
+
+fn tell(socket: &Path, command: &str) -> Result<(), Error> {
     let doing = || Error::io(format!("talking to QEMU at {}", socket.display()));
     let mut stream = UnixStream::connect(socket).map_err(doing())?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(doing())?;
     let mut answers = BufReader::new(stream.try_clone().map_err(doing())?.take(MAX_ANSWERS)).lines();
-    for command in ["qmp_capabilities", "quit"] {
-        let line = format!("{{\"execute\": \"{command}\"}}\n");
-        stream.write_all(line.as_bytes()).map_err(doing())?;
+    for command in [r#"{"execute": "qmp_capabilities"}"#, command] {
+        stream.write_all(format!("{command}\n").as_bytes()).map_err(doing())?;
         await_return(&mut answers).map_err(doing())?;
     }
     Ok(())

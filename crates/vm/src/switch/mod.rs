@@ -11,14 +11,15 @@
 //! host of our own at [`ADDRESS`]. That host is no server: it passes on what comes for it. The [`door`]
 //! says how it and `bootwright serve --behind` find each other.
 //!
-//! Frames are carried as they are, tagged ones (802.1Q) too, but the host answers only untagged ones. Not
-//! supported: IP fragments, and other servers beside ours: those take a [`Lab`](crate::Lab).
+//! Frames are carried as they are, tagged ones (802.1Q) too. The host answers untagged ones, or, where the
+//! machines' ports are [trunks](Switch::trunk), those of one VLAN. Not supported: IP fragments, and other servers beside ours: those take a [`Lab`](crate::Lab).
 
 mod cable;
 mod datagram;
 mod door;
 mod fabric;
 mod host;
+mod tag;
 mod tcp;
 mod udp;
 
@@ -40,6 +41,7 @@ use cable::Cable;
 use door::Door;
 use fabric::{Fabric, Port, Way};
 use host::Host;
+pub use tag::VlanId;
 
 /// A switch with a server's place on it. Dropping it pulls every cable.
 #[derive(Debug)]
@@ -55,6 +57,18 @@ impl Switch {
     /// # Errors
     /// [`Error::Io`] when the sockets cannot be made.
     pub fn new() -> Result<Self, Error> {
+        Self::make(None)
+    }
+
+    /// A switch whose ports to the machines carry one VLAN, tagged, and nothing else to the host.
+    ///
+    /// # Errors
+    /// As [`Switch::new`].
+    pub fn trunk(id: VlanId) -> Result<Self, Error> {
+        Self::make(Some(id))
+    }
+
+    fn make(tag: Option<VlanId>) -> Result<Self, Error> {
         let doing = || Error::io("making a switch");
         let door = Door::new().map_err(doing())?;
         let listener = UnixListener::bind(door.cable()).map_err(doing())?;
@@ -68,6 +82,7 @@ impl Switch {
             next: 0,
             fabric: Fabric::default(),
             host,
+            tag,
             wake: wake.clone(),
         };
         let thread = std::thread::Builder::new().name("switch".into());
@@ -119,6 +134,8 @@ struct Work {
     next: Port,
     fabric: Fabric,
     host: Host,
+    /// What frames between machines and host have, on the machines' side.
+    tag: Option<VlanId>,
     wake: Arc<OwnedFd>,
 }
 
@@ -143,7 +160,10 @@ impl Work {
                 }
             }
             for frame in self.host.step() {
-                self.carry(fabric::HOST, &frame);
+                match self.tag {
+                    Some(tag) => self.carry(fabric::HOST, &tag.put(&frame)),
+                    None => self.carry(fabric::HOST, &frame),
+                }
             }
             self.cables.values_mut().for_each(Cable::flush);
         }
@@ -196,7 +216,10 @@ impl Work {
             Way::Everywhere => port != from,
         };
         if goes_to(fabric::HOST) {
-            self.host.receive(frame);
+            match self.tag {
+                Some(tag) => tag.take(frame).iter().for_each(|frame| self.host.receive(frame)),
+                None => self.host.receive(frame),
+            }
         }
         self.cables.iter_mut().filter(|(port, _)| goes_to(**port)).for_each(|(_, cable)| cable.send(frame));
     }
@@ -258,6 +281,20 @@ mod tests {
         assert_eq!(answer[28..32], [10, 77, 0, 1], "{answer:?}");
         drop(switch);
         assert_eq!(one.read(&mut [0]).unwrap(), 0, "the cable is pulled");
+    }
+
+    #[test]
+    fn behind_a_trunk_the_host_answers_its_vlan_alone() {
+        let id = VlanId::new(5).unwrap();
+        let switch = Switch::trunk(id).unwrap();
+        let mut machine = machine(&switch);
+        say(&mut machine, &question());
+        say(&mut machine, &VlanId::new(6).unwrap().put(&question()));
+        say(&mut machine, &id.put(&question()));
+        let answer = id.take(&hear(&mut machine)).unwrap();
+        assert_eq!(answer[28..32], [10, 77, 0, 1], "{answer:?}");
+        machine.set_nonblocking(true).unwrap();
+        assert!(machine.read(&mut [0]).is_err(), "one question, one answer");
     }
 
     #[test]

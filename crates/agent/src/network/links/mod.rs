@@ -1,19 +1,24 @@
 //! Network links as rtnetlink(7) tells and changes them.
 
+mod addresses;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use rtnetlink::packet_core::NetlinkPayload;
+use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
-use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{Handle, LinkUnspec, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
+use rtnetlink::{Handle, LinkUnspec, LinkVlan, MulticastGroup, new_multicast_connection};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
+pub use addresses::Scope;
+
 use bootwright_netboot::Mac;
-use bootwright_plan::network::{Configuration, Route};
+use bootwright_plan::network::Vlan;
 
 /// Why the kernel did not change a link.
 #[derive(Debug, thiserror::Error)]
@@ -52,19 +57,21 @@ pub struct Links {
 }
 
 impl Links {
-    /// Lists the links and follows their changes from now on.
-    pub async fn open() -> Result<Self, LinkError> {
+    /// Lists the links and follows their changes from now on: those with hardware, and those `made` out of them.
+    pub async fn open(made: Arc<[String]>) -> Result<Self, LinkError> {
         let (connection, handle, mut messages) =
             new_multicast_connection(&[MulticastGroup::Link]).map_err(LinkError::Open)?;
         tokio::spawn(connection);
         let (sender, current) = watch::channel(BTreeMap::new());
         let listed = handle.link().get().execute().try_collect::<Vec<_>>().await;
         let listed = listed.map_err(refused("listing the links"))?;
-        listed.into_iter().for_each(|message| update(&sender, message));
+        listed.into_iter().for_each(|message| update(&sender, &made, message));
         tokio::spawn(async move {
             while let Some((message, _)) = messages.next().await {
                 match message.payload {
-                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => update(&sender, link),
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
+                        update(&sender, &made, link);
+                    }
                     NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => {
                         sender.send_modify(|links| drop(links.remove(&link.header.index)));
                     }
@@ -101,53 +108,25 @@ impl Links {
         self.handle.link().set(message).execute().await.map_err(refused("switching the link on"))
     }
 
-    /// Gives link `index` its address, MTU and routes.
-    pub async fn configure(&self, index: u32, configuration: &Configuration) -> Result<(), LinkError> {
-        if let Some(mtu) = configuration.mtu {
-            let message = LinkUnspec::new_with_index(index).mtu(mtu).build();
-            let doing = format!("setting the MTU to {mtu}");
-            self.handle.link().set(message).execute().await.map_err(refused(&doing))?;
-        }
-        let Configuration { address, prefix, .. } = *configuration;
-        let request = self.handle.address().add(index, address.into(), prefix).replace();
-        request.execute().await.map_err(refused(&format!("setting the address {address}/{prefix}")))?;
-        // Routes on the link first: gateways of the others may lie in them.
-        let mut routes = configuration.routes.clone();
-        routes.sort_by_key(|route| route.gateway.is_some());
-        for route in routes {
-            self.add_route(index, route).await?;
-        }
-        Ok(())
+    /// Switches a link off.
+    pub async fn down(&self, index: u32) -> Result<(), LinkError> {
+        let message = LinkUnspec::new_with_index(index).down().build();
+        self.handle.link().set(message).execute().await.map_err(refused("switching the link off"))
     }
 
-    /// Takes every IPv4 address from link `index`, and with the last one its routes.
-    pub async fn forget(&self, index: u32) -> Result<(), LinkError> {
-        let listed = self.handle.address().get().set_link_index_filter(index).execute();
-        let addresses: Vec<_> = listed.try_collect().await.map_err(refused("listing the addresses"))?;
-        for message in addresses {
-            if message.header.family == AddressFamily::Inet {
-                self.handle
-                    .address()
-                    .del(message)
-                    .execute()
-                    .await
-                    .map_err(refused("taking an address away"))?;
-            }
-        }
-        Ok(())
+    /// Gives a link another hardware address, for which many drivers want it switched off.
+    pub async fn set_address(&self, index: u32, mac: Mac) -> Result<(), LinkError> {
+        self.down(index).await?;
+        let message = LinkUnspec::new_with_index(index).address(mac.0.to_vec()).build();
+        let doing = format!("setting the hardware address {mac}");
+        self.handle.link().set(message).execute().await.map_err(refused(&doing))
     }
 
-    async fn add_route(&self, index: u32, route: Route) -> Result<(), LinkError> {
-        let mut builder = RouteMessageBuilder::<std::net::Ipv4Addr>::new()
-            .destination_prefix(route.destination, route.prefix)
-            .output_interface(index);
-        if let Some(gateway) = route.gateway {
-            // A server may name a gateway outside of the network (a /32 address): it is on this link.
-            builder = builder.gateway(gateway).onlink();
-        }
-        let request = self.handle.route().add(builder.build()).replace();
-        let doing = format!("adding the route {}/{}", route.destination, route.prefix);
-        request.execute().await.map_err(refused(&doing))
+    /// Makes a VLAN on link `parent`.
+    pub async fn add_vlan(&self, vlan: &Vlan, parent: u32) -> Result<(), LinkError> {
+        let message = LinkVlan::new(&vlan.name, parent, vlan.id).build();
+        let doing = format!("making {} with tag {}", vlan.name, vlan.id);
+        self.handle.link().add(message).execute().await.map_err(refused(&doing))
     }
 }
 
@@ -156,9 +135,9 @@ fn refused(doing: &str) -> impl FnOnce(rtnetlink::Error) -> LinkError {
     move |source| LinkError::Refused { doing, source }
 }
 
-fn update(links: &watch::Sender<BTreeMap<u32, Link>>, message: LinkMessage) {
+fn update(links: &watch::Sender<BTreeMap<u32, Link>>, made: &[String], message: LinkMessage) {
     let index = message.header.index;
-    if let Some(link) = wired(message) {
+    if let Some(link) = wired(message, made) {
         links.send_if_modified(|links| {
             let changed = links.get(&index) != Some(&link);
             if changed {
@@ -170,8 +149,8 @@ fn update(links: &watch::Sender<BTreeMap<u32, Link>>, message: LinkMessage) {
     }
 }
 
-/// The link, when it is a wired interface with hardware (or a hypervisor) behind it.
-fn wired(message: LinkMessage) -> Option<Link> {
+/// The link, when it is a wired interface with hardware (or a hypervisor) behind it, or one that we made.
+fn wired(message: LinkMessage, made: &[String]) -> Option<Link> {
     if message.header.link_layer_type != LinkLayerType::Ether {
         return None;
     }
@@ -188,12 +167,8 @@ fn wired(message: LinkMessage) -> Option<Link> {
     let sys = Path::new("/sys/class/net").join(&name);
     let wireless = sys.join("phy80211").exists();
     let carrier = message.header.flags.contains(LinkFlags::LowerUp);
-    (sys.join("device").exists() && !wireless).then_some(Link {
-        index: message.header.index,
-        name,
-        mac,
-        carrier,
-    })
+    let wanted = made.contains(&name) || (sys.join("device").exists() && !wireless);
+    wanted.then_some(Link { index: message.header.index, name, mac, carrier })
 }
 
 /// An Ethernet address; `None` for other lengths (InfiniBand) and for none at all.
