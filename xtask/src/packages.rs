@@ -77,6 +77,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("sbsigntool", Need::Test, "sbsign and sbverify judge PE files"),
     ("shellcheck", Need::Test, "our shell scripts"),
     ("skopeo", Need::Test, "OCI images that others wrote, and those of registries"),
+    ("systemd-container", Need::Test, "systemd-dissect judges discoverable disk images"),
     (
         "systemd-repart|systemd",
         Need::Test,
