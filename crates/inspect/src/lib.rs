@@ -10,7 +10,8 @@
 //! 3. [`check`] compares what one recogniser alone cannot see: kernel and initrd, partition type and
 //!    content.
 //!
-//! Nothing is read but headers and directories, unless [`Depth::Deep`] asks for more: an image of many
+//! A compressed file is unpacked first ([`packed`]), as far as [`Limits`] allow, since nothing can be looked for in
+//! a stream. Else nothing is read but headers and directories, unless [`Depth::Deep`] asks for more: an image of many
 //! gigabytes is explained from some dozen blocks, which a [`Cache`] keeps. Every byte is taken for hostile:
 //! depth, nodes, members and allocations are bounded by named constants, and a fault becomes a [`Problem`]
 //! with its offset, never an end of the inspection.

@@ -34,8 +34,11 @@ pub(crate) fn gpt(source: &Source, _: &Look<'_>) -> io::Result<Option<Found>> {
     let mut node = Node::new("gpt", "disk with a GPT", source.size());
     node.text("disk guid", gpt.disk_guid.to_string()).bytes("sector size", gpt.sector.bytes());
     for damage in &gpt.damage {
-        let severity = if damage.side == Side::Primary { Severity::Error } else { Severity::Warning };
-        node.problem(severity, damage.offset, damage.to_string(), REPAIR);
+        let (severity, side) = match damage.side {
+            Side::Primary => (Severity::Error, "primary"),
+            Side::Backup => (Severity::Warning, "backup"),
+        };
+        node.problem(severity, damage.offset, format!("{side} GPT: {}", damage.problem), REPAIR);
     }
     record(&mut node, source, gpt.sector.bytes())?;
     let parts = gpt.partitions.iter().map(|partition| {
