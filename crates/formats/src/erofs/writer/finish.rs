@@ -23,6 +23,8 @@ struct Planned {
     /// The inode whose extents it indexes: itself or an equal file.
     owner: usize,
     tail: Arc<[u8]>,
+    /// Whether it names no block and no inode.
+    still: bool,
     /// Where it goes in the metadata area.
     start: usize,
 }
@@ -46,10 +48,16 @@ impl<W: Write> Writer<W> {
         let mut layout = Layout::default();
         // The number 0 stands for no inode in places.
         layout.place(SLOT, Together::Nothing);
-        for (number, index) in order.iter().enumerate() {
-            if let Some(plan) = planned.get_mut(*index) {
+        for (number, child) in order.iter().enumerate() {
+            if let Some(plan) = planned.get_mut(child.inode) {
                 plan.raw.ino = number as u32 + 1;
-                plan.start = layout.place(plan.size(build_time), plan.together());
+            }
+        }
+        for inode in arranged(&order, &planned) {
+            match inode.map(|inode| planned.get_mut(inode)) {
+                None => layout.end_group(),
+                Some(None) => {}
+                Some(Some(plan)) => plan.start = layout.place(plan.size(build_time), plan.together()),
             }
         }
         self.write_directories(&order, &mut planned)?;
@@ -113,7 +121,12 @@ impl<W: Write> Writer<W> {
             }
         };
         let icount = xattr::icount(&xattrs).ok_or(Error::TooLarge)?;
-        Ok(Planned { raw: inode.raw(layout, icount, union), xattrs, owner, tail, start: 0 })
+        let still = match &inode.data {
+            Data::Directory(_) => false,
+            Data::None | Data::Target(_) | Data::Device(_) => true,
+            Data::File(_) | Data::Same(_) => self.file(owner).is_none_or(|file| file.blocks == 0),
+        };
+        Ok(Planned { raw: inode.raw(layout, icount, union), xattrs, owner, tail, still, start: 0 })
     }
 
     fn file(&self, index: usize) -> Option<&FileData> {
@@ -124,8 +137,8 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes the blocks of directories and puts the rest behind their inodes.
-    fn write_directories(&mut self, order: &[usize], planned: &mut [Planned]) -> Result<(), Error> {
-        for index in order {
+    fn write_directories(&mut self, order: &[Child], planned: &mut [Planned]) -> Result<(), Error> {
+        for Child { inode: index, .. } in order {
             let Some(Inode { data: Data::Directory(directory), .. }) = self.inodes.get(*index) else {
                 continue;
             };
@@ -233,30 +246,53 @@ fn of_file(file: &FileData) -> (DataLayout, u32, Arc<[u8]>) {
     }
 }
 
+/// An inode and the directory that it was met in.
+#[derive(Debug, Clone, Copy)]
+struct Child {
+    inode: usize,
+    directory: usize,
+}
+
 /// The order of the inodes: what is in a directory lies together, and the directories near their parents.
-fn order(inodes: &[Inode]) -> Vec<usize> {
+fn order(inodes: &[Inode]) -> Vec<Child> {
     let mut placed = vec![false; inodes.len()];
     let mut order = Vec::with_capacity(inodes.len());
     let mut directories = Vec::new();
-    let mut place = |index: usize, order: &mut Vec<usize>| {
-        let fresh = placed.get_mut(index).is_some_and(|placed| !std::mem::replace(placed, true));
+    let mut place = |inode: usize, directory: usize, order: &mut Vec<Child>| {
+        let fresh = placed.get_mut(inode).is_some_and(|placed| !std::mem::replace(placed, true));
         if fresh {
-            order.push(index);
+            order.push(Child { inode, directory });
         }
         fresh
     };
-    if place(0, &mut order) {
+    if place(0, 0, &mut order) {
         directories.push(0);
     }
     while let Some(index) = directories.pop() {
         let Some(Inode { data: Data::Directory(directory), .. }) = inodes.get(index) else { continue };
         let from = directories.len();
         for (child, _) in directory.names.values() {
-            if place(*child, &mut order) {
+            if place(*child, index, &mut order) {
                 directories.push(*child);
             }
         }
         directories.get_mut(from..).unwrap_or_default().reverse();
     }
     order
+}
+
+/// The order in the metadata area, `None` where a group may end: the root, whose number has 16 bits; what says
+/// nothing of other places in the image, so that its blocks stay the same when other files change; the rest.
+fn arranged(order: &[Child], planned: &[Planned]) -> Vec<Option<usize>> {
+    let (root, others) = order.split_at(order.len().min(1));
+    let is_still = |child: &&Child| planned.get(child.inode).is_some_and(|plan| plan.still);
+    let still = others.iter().filter(is_still);
+    let mut directory = None;
+    let still = still.flat_map(move |child| {
+        let next = directory.replace(child.directory) != Some(child.directory);
+        [next.then_some(None), Some(Some(child.inode))].into_iter().flatten()
+    });
+    let moving = others.iter().filter(|child| !is_still(child));
+    let root = root.iter().map(|child| Some(child.inode));
+    root.chain([None]).chain(still).chain([None]).chain(moving.map(|child| Some(child.inode))).collect()
 }

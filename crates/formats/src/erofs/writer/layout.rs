@@ -5,6 +5,8 @@ use crate::erofs::disk::SLOT;
 
 /// How many gaps are remembered to be filled.
 const MAX_GAPS: usize = 256;
+/// How much a group holds at least: each loses half a block at its end.
+const MIN_GROUP: usize = 16 * BLOCK;
 
 /// What must not cross a block boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) enum Together {
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     end: usize,
+    /// Where the group begins, on a block.
+    group: usize,
     /// Free space between inodes: start and length.
     gaps: Vec<(usize, usize)>,
 }
@@ -38,6 +42,15 @@ impl Layout {
         }
         self.end = start + rounded;
         start
+    }
+
+    /// Ends a group that is large enough. What is in it does not move what is in the next one within its blocks.
+    pub(super) fn end_group(&mut self) {
+        if self.end - self.group >= MIN_GROUP {
+            self.end = self.end.next_multiple_of(BLOCK);
+            self.group = self.end;
+            self.gaps.clear();
+        }
     }
 
     /// The smallest gap that holds it.

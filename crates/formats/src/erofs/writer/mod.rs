@@ -219,7 +219,7 @@ impl<W: Write> Writer<W> {
     fn store(&mut self, results: Vec<((usize, Place), Packed)>) -> Result<(), Error> {
         for ((index, place), packed) in results {
             let Some(Inode { data: Data::File(file), .. }) = self.inodes.get_mut(index) else { continue };
-            if file.blocks == 0 {
+            if file.blocks == 0 && !packed.blocks.is_empty() {
                 file.first = self.out.next_block()?;
             }
             self.out.write(&packed.blocks)?;
@@ -242,6 +242,9 @@ fn close<W: Write>(out: &mut Output<W>, file: &mut FileData) -> Result<(), Error
     }
     file.extents = Vec::new();
     if file.tail.len() > file.room {
+        if file.blocks == 0 {
+            file.first = out.next_block()?;
+        }
         out.write(&file.tail)?;
         file.blocks += 1;
         file.tail = Arc::default();

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use flate2::write::DeflateEncoder;
 
+use super::cut::cut;
 use super::{Algorithm, MAX_EXTENT};
 
 /// The logarithm of zstd's window: eight physical clusters, as mkfs.erofs takes it. The kernel allocates
@@ -74,6 +75,15 @@ impl Compressor {
             self.ratio = (fit.taken, fit.bytes.len());
         }
         Ok(fit)
+    }
+
+    /// As much of the same `input` in less room: `fit` is all of it.
+    pub(super) fn shorten(&mut self, input: &[u8], fit: &Fit, room: usize) -> io::Result<Fit> {
+        let cut = match self.encoder {
+            Encoder::Lz4 { .. } => cut(&fit.bytes, input, room),
+            _ => None,
+        };
+        cut.map_or_else(|| self.fill(input, room), Ok)
     }
 
     /// Guesses the length of the input that fills the room by the ratio so far, then between what fits

@@ -5,6 +5,7 @@
 //! end as far as the compressor can; the last bytes of a file go behind its inode when they fit there.
 
 mod compressor;
+mod cut;
 mod pool;
 
 pub(super) use compressor::{Compressor, ZSTD_WINDOW_LOG};
@@ -127,7 +128,7 @@ fn next(packed: &mut Packed, compressor: &mut Compressor, rest: &[u8], place: Pl
     let padding = fit.bytes.len().next_multiple_of(BLOCK) - fit.bytes.len();
     if ends && padding > WORTH && fit.bytes.len() > BLOCK {
         // One block less, and what it held behind the inode.
-        fit = compressor.fill(window, fit.bytes.len() / BLOCK * BLOCK)?;
+        fit = compressor.shorten(window, &fit, fit.bytes.len() / BLOCK * BLOCK)?;
     }
     let blocks = fit.bytes.len().div_ceil(BLOCK);
     if blocks == 0 || blocks * BLOCK >= fit.taken {
