@@ -19,6 +19,9 @@
 //! (`ztailpacking`, Linux 5.17). A file that does not get smaller is kept as it is. Equal files of up to
 //! 2 MiB are stored once. The bytes are the same whatever the number of threads.
 //!
+//! The metadata area begins with the root and with what names no block and no inode, in groups that start on a
+//! block: these blocks stay the same when a file elsewhere grows, and need not be fetched again.
+//!
 //! Not written: fragments, chunk-based files, deduplication of parts of files, holes (zeros are compressed
 //! like all else), LZMA, several devices, long prefixes of attribute names, block sizes other than 4096.
 

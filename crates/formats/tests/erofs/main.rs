@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod archive;
+mod delta;
 #[path = "../judges/mod.rs"]
 mod judges;
 mod reading;
@@ -155,4 +156,15 @@ fn equal_files_are_stored_once() {
     let once = sample::image(&[root.clone(), entry("a")], None, 1).1.blocks;
     let twice = sample::image(&[root, entry("a"), entry("b")], None, 1).1.blocks;
     assert_eq!(once, twice);
+}
+
+#[test]
+fn zeros_take_hardly_any_room() {
+    let tree =
+        [Entry::new("", 0o755, What::Directory), Entry::new("zeros", 0o644, What::File(vec![0; 64 << 20]))];
+    // At most three blocks for 2 MiB; the superblock, and the inode with two bytes for each of 16384 blocks.
+    for compression in [with(Algorithm::Lz4, 12), with(Algorithm::Zstd, 3)] {
+        let blocks = sample::image(&tree, compression, 2).1.blocks;
+        assert!(blocks <= 32 * 3 + 1 + 11, "{compression:?}: {blocks} blocks");
+    }
 }

@@ -130,6 +130,12 @@ fn sizes() -> impl Iterator<Item = (String, Vec<u8>)> {
         .map(|(seed, (size, noise))| (format!("sizes/{size}-{noise}"), bytes(size, noise, seed as u64 + 100)))
 }
 
+/// Bytes of all files.
+pub fn size(tree: &[Entry]) -> usize {
+    let bytes = |entry: &Entry| if let What::File(bytes) = &entry.what { bytes.len() } else { 0 };
+    tree.iter().map(bytes).sum()
+}
+
 /// Writes a tree as an image.
 pub fn image(tree: &[Entry], compression: Option<Compression>, threads: usize) -> (Vec<u8>, Written) {
     let threads = NonZeroUsize::new(threads).unwrap();

@@ -126,8 +126,9 @@ fn next(packed: &mut Packed, compressor: &mut Compressor, rest: &[u8], place: Pl
         return Ok(inline(packed, fit.taken, fit.bytes, ExtentKind::Compressed));
     }
     let padding = fit.bytes.len().next_multiple_of(BLOCK) - fit.bytes.len();
-    if ends && padding > WORTH && fit.bytes.len() > BLOCK {
-        // One block less, and what it held behind the inode.
+    let goes_on = fit.taken == window.len() && window.len() < rest.len();
+    if (ends || goes_on) && padding > WORTH && fit.bytes.len() > BLOCK {
+        // One block less; what it held goes behind the inode, or to the next extent.
         fit = compressor.shorten(window, &fit, fit.bytes.len() / BLOCK * BLOCK)?;
     }
     let blocks = fit.bytes.len().div_ceil(BLOCK);
