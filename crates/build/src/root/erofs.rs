@@ -13,7 +13,7 @@ use crate::recipe::Compression;
 use crate::tree::Tree;
 
 /// Counts up when the same tree shall give another image.
-pub(super) const GENERATION: &str = "bootwright 1";
+pub(super) const GENERATION: &str = "bootwright 2";
 /// Bytes that are handed to the kernel at once.
 const BUFFER: usize = 1 << 20;
 
