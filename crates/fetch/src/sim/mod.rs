@@ -9,10 +9,12 @@
 //!
 //! [`Scenario::run`] plays one; `cargo run --release -p bootwright-fetch --example fleet` prints a table.
 
+mod course;
 mod event;
 mod link;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod world;
 
 use std::time::Duration;
@@ -74,7 +76,7 @@ pub enum Grain {
 }
 
 /// How it went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// When each machine was done.
     pub done: Vec<Option<Duration>>,
@@ -82,6 +84,21 @@ pub struct Outcome {
     pub origin_bytes: u64,
     /// Bytes of blocks that came in where they were not wanted any more.
     pub wasted: u64,
+    /// What happened when.
+    pub course: Vec<Moment>,
+}
+
+/// One interval of a fleet's course.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// Its end.
+    pub at: Duration,
+    /// Share of what the machines' uplinks could have sent in it that they did send.
+    pub uplinks: f64,
+    /// Chunks that at least one machine has, as a share of all.
+    pub abroad: f64,
+    /// Chunks that the machines have, as a share of what they want.
+    pub stored: f64,
 }
 
 impl Outcome {

@@ -35,6 +35,15 @@ fn the_last_of_a_fleet_is_done_in_a_quarter_more_than_one_copy_takes() {
 }
 
 #[test]
+fn a_fleet_with_more_machines_than_connections_keeps_near_the_bound() {
+    // Each machine knows a third of the others at most.
+    let fleet = Scenario { grain: Grain::Quarters, connections: 10, ..even(60) };
+    let (time, origin) = judge(&fleet);
+    // What starting takes weighs four times as much as in the measurements.
+    assert!(time < 2.0 && origin < 1.15, "{time} {origin}");
+}
+
+#[test]
 fn the_same_seed_plays_the_same_fleet() {
     assert_eq!(even(4).run(), even(4).run());
 }

@@ -20,8 +20,11 @@ const URGENT: Duration = Duration::from_millis(200);
 /// large the fleet is: enough that it never idles, few enough that none waits for long.
 const ASKED: usize = 16;
 
-/// A peer that says it is busy is left alone for that long.
+/// A peer that says it is busy is left alone for that long, at least,
 const REST: Duration = Duration::from_millis(100);
+
+/// and for so long for each peer that could be asked instead: about as often as its turn comes.
+const REST_EACH: Duration = Duration::from_millis(8);
 
 impl Swarm {
     /// A block has come from `id`. The driver keeps its bytes as the answer says.
@@ -64,7 +67,11 @@ impl Swarm {
 
     /// Asks whoever is free for whatever is open, one chunk of each in turn.
     pub(super) fn fill(&mut self, now: Duration) {
+        if self.free.is_empty() {
+            return;
+        }
         let mut turn: Vec<PeerId> = std::mem::take(&mut self.free).into_iter().collect();
+        self.asked = self.peers.values().filter(|peer| !peer.attempts.is_empty()).count();
         self.random.shuffle(&mut turn);
         while !turn.is_empty() {
             turn.retain(|id| {
@@ -98,7 +105,7 @@ impl Swarm {
         if !room || !peer.we_want || !peer.can_take(now, &self.limits) {
             return false;
         }
-        let crowded = peer.attempts.is_empty() && self.asked() >= ASKED;
+        let crowded = peer.attempts.is_empty() && !peer.greeting.origin && self.asked >= ASKED;
         let chosen = match crowded {
             true => self.table.open_demand(&peer.has),
             false => self.table.choose(&peer.has, &mut self.random),
@@ -111,17 +118,13 @@ impl Swarm {
         true
     }
 
-    /// Peers that owe us something.
-    fn asked(&self) -> usize {
-        self.peers.values().filter(|peer| !peer.attempts.is_empty()).count()
-    }
-
     fn ask(&mut self, now: Duration, id: PeerId, chunk: u32) {
         let askers = match self.table.state(chunk) {
             Some(State::Asked(askers)) => askers,
             _ => 0,
         };
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        self.asked += usize::from(peer.attempts.is_empty());
         peer.attempts.push(Attempt::new(chunk, self.limits.blocks(chunk), now));
         self.table.set(chunk, State::Asked(askers + 1));
         self.under_way += u64::from(self.limits.length(chunk));
@@ -134,9 +137,11 @@ impl Swarm {
     /// A chunk that another peer lets wait and that `id`, who idles, has too.
     fn take_over(&mut self, now: Duration, id: PeerId) -> Option<u32> {
         let taker = self.peers.get(&id)?;
-        if !taker.attempts.is_empty() {
+        if !taker.attempts.is_empty() || now < self.late_from {
             return None;
         }
+        // What is asked for from now on is late after that.
+        let mut late_from = now + URGENT;
         let mut oldest: Option<(Duration, PeerId, u32, bool)> = None;
         for (other, peer) in self.peers.iter().filter(|(other, _)| **other != id) {
             for attempt in &peer.attempts {
@@ -148,12 +153,14 @@ impl Swarm {
                     (false, false) => PATIENCE,
                 };
                 let late = waits >= patience;
+                late_from = late_from.min(attempt.last + patience);
                 if alone && late && taker.has.has(attempt.chunk) {
                     let found = (attempt.last, *other, attempt.chunk, attempt.started());
                     oldest = oldest.filter(|oldest| oldest.0 <= found.0).or(Some(found));
                 }
             }
         }
+        self.late_from = late_from;
         let (_, other, chunk, started) = oldest?;
         if !started {
             self.cancel(other, chunk);
@@ -211,8 +218,10 @@ impl Swarm {
     }
 
     pub(super) fn rejected(&mut self, now: Duration, id: PeerId, block: Block) {
+        let rest = REST.max(REST_EACH.saturating_mul(self.peers.len() as u32));
+        let rest = rest.mul_f64(0.5 + self.random.f64());
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.rest_until = now + REST;
+        peer.rest_until = now + rest;
         if let Some(place) = peer.attempts.iter().position(|attempt| attempt.chunk == block.chunk) {
             peer.attempts.remove(place);
             self.actions.push_back(Action::Forget(id, block.chunk));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Swarm;
 use super::peer::Peer;
+use super::table::State;
 use super::words::{Action, Fall, Greeting, PeerId, Talk};
 use crate::swarm::Bits;
 
@@ -33,6 +34,7 @@ impl Swarm {
     pub(super) fn left(&mut self, id: PeerId) {
         self.free.remove(&id);
         self.slots.retain(|slot| slot.peer != id);
+        self.serving = true;
         let Some(mut peer) = self.peers.remove(&id) else { return };
         for attempt in std::mem::take(&mut peer.attempts) {
             self.give_up(attempt.chunk);
@@ -77,12 +79,15 @@ impl Swarm {
         if !peer.has.insert(chunk) {
             return self.noise(id);
         }
-        let full = peer.has.is_full();
+        let (full, new) = (peer.has.is_full(), !peer.we_want);
         self.table.gain(chunk);
         if let Some(reveal) = &mut self.reveal {
             reveal.has(now, id, chunk, self.table.copies(chunk));
         }
-        self.care_for(id, chunk);
+        let wanted = new || self.table.state(chunk) == Some(State::Open);
+        if wanted {
+            self.care_for(id, chunk);
+        }
         if full && self.table.stored().is_full() {
             self.part(id);
         }
@@ -123,5 +128,6 @@ impl Swarm {
             self.actions.push_back(Action::Tell(id, Talk::Interested));
         }
         self.free.insert(id);
+        self.stirred = true;
     }
 }

@@ -73,6 +73,12 @@ pub struct Swarm {
     trade: Option<Trade>,
     actions: VecDeque<Action>,
     under_way: u64,
+    /// Peers that owe us something, while more are asked.
+    asked: usize,
+    /// Nobody lets us wait too long before then.
+    late_from: Duration,
+    /// What is waited for from us has changed since the last look.
+    serving: bool,
     next_tick: Duration,
     /// Something has changed since the last look.
     stirred: bool,
@@ -94,6 +100,9 @@ impl Swarm {
             trade: (limits.manners == Manners::Strangers).then(Trade::default),
             actions: VecDeque::new(),
             under_way: 0,
+            asked: 0,
+            late_from: Duration::ZERO,
+            serving: false,
             next_tick: Duration::ZERO,
             stirred: false,
         }
@@ -128,6 +137,7 @@ impl Swarm {
     pub fn demand(&mut self, chunks: impl IntoIterator<Item = u32>) {
         self.table.demand(chunks);
         self.stirred = true;
+        self.late_from = Duration::ZERO;
         self.free.extend(self.peers.keys());
     }
 
@@ -151,7 +161,8 @@ impl Swarm {
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, now: Duration, event: Event) {
-        self.stirred = true;
+        // Most of what a large fleet says is of no use to most of it.
+        self.stirred |= self.reveal.is_some() || !matches!(event, Event::Told(_, Talk::Have(_)));
         match event {
             Event::Joined(peer, greeting) => self.joined(peer, greeting),
             Event::Introduced(peer, requests, origin) => {
@@ -188,10 +199,13 @@ impl Swarm {
                 self.look_for_the_late(now);
                 self.free.extend(self.peers.keys());
                 self.trade(now);
+                self.serving = true;
             }
             self.fill(now);
             self.reveal(now);
-            self.pump(now);
+            if std::mem::take(&mut self.serving) {
+                self.pump(now);
+            }
         }
         self.actions.pop_front()
     }

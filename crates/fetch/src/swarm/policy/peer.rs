@@ -86,6 +86,8 @@ pub(super) struct Peer {
     /// What it waits for from us.
     pub(super) queue: VecDeque<Block>,
     pub(super) waits_since: Duration,
+    /// The last chunk that we were too busy to send it, and when we said so.
+    pub(super) turned_away: Option<(u32, Duration)>,
     /// What it has been told that we have, when not everything is told.
     pub(super) told: Bits,
 }
@@ -112,6 +114,7 @@ impl Peer {
             took: 0,
             queue: VecDeque::new(),
             waits_since: Duration::ZERO,
+            turned_away: None,
             told: Bits::none(chunks),
         }
     }

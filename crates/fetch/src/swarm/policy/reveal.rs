@@ -18,10 +18,10 @@ const WINDOW_MAX: usize = 256;
 /// A chunk that was revealed and has not been asked for in this time is revealed to another.
 const UNASKED: Duration = Duration::from_millis(1500);
 
-/// A chunk that some have and that does not spread for so long, at least, is revealed again.
+/// A chunk that less than half of the machines have and that does not spread for so long, at least, is revealed again.
 const STUCK: Duration = Duration::from_millis(600);
 
-/// And at most.
+/// And at most. What more have spreads without the origin sooner or later: it is given so long.
 const STUCK_MAX: Duration = Duration::from_secs(2);
 
 /// One chunk as the seed sees it.
@@ -171,7 +171,11 @@ impl Swarm {
             let spread = reveal.chunks.get(*chunk as usize);
             !peer.told.has(*chunk)
                 && !peer.has.has(*chunk)
-                && spread.is_some_and(|spread| now.saturating_sub(spread.moved) >= stuck)
+                && spread.is_some_and(|spread| {
+                    let few = 2 * usize::from(self.table.copies(*chunk)) < self.peers.len();
+                    let stuck = if few { stuck } else { STUCK_MAX };
+                    now.saturating_sub(spread.moved) >= stuck
+                })
         };
         (0..self.limits.chunks()).filter(open).min_by_key(|chunk| self.table.copies(*chunk))
     }

@@ -19,6 +19,13 @@ const BESIDE: usize = 8;
 /// Who has waited so long comes before those who want a rarer chunk.
 const LONG: Duration = Duration::from_millis(1000);
 
+/// So many peers may wait for us or be served. Another is told at once that we are busy: its request would wait
+/// here while a neighbour idles.
+const CROWD: usize = 9;
+
+/// Requests for the other blocks of a chunk that was rejected come in no later than that.
+const AFTERMATH: Duration = Duration::from_millis(50);
+
 /// A chunk on its way to one peer.
 pub(super) struct Slot {
     pub(super) peer: PeerId,
@@ -44,8 +51,9 @@ impl Swarm {
             return self.drop(id, Fall::Broken("it asks for bytes that the file has not"));
         }
         let have = self.table.stored().has(block.chunk);
+        let busy = self.is_busy_for(now, id, block);
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if peer.we_choke || !have || peer.queue.len() >= limits.queue {
+        if peer.we_choke || !have || busy || peer.queue.len() >= limits.queue {
             let fast = peer.greeting.fast;
             return if fast {
                 self.actions.push_back(Action::Tell(id, Talk::Reject(block)));
@@ -57,11 +65,34 @@ impl Swarm {
             peer.waits_since = now;
         }
         peer.queue.push_back(block);
+        self.serving = true;
+    }
+
+    /// Whether `id` is one more than can be served soon. One that does not know BEP 6 would never learn of it,
+    /// and the origin has told each what it shall ask for.
+    fn is_busy_for(&mut self, now: Duration, id: PeerId, block: Block) -> bool {
+        let crowd = self.peers.values().filter(|peer| !peer.queue.is_empty()).count();
+        let served = self.slots.iter().any(|slot| slot.peer == id);
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        if !peer.greeting.fast || self.reveal.is_some() || self.trade.is_some() {
+            return false;
+        }
+        // Once the first block of a chunk is rejected, the rest of it is wanted no more.
+        let rest = peer.turned_away.is_some_and(|(chunk, at)| chunk == block.chunk && now < at + AFTERMATH);
+        let busy = match rest && block.begin > 0 {
+            true => true,
+            false => peer.queue.is_empty() && !served && crowd >= CROWD,
+        };
+        if busy && !rest {
+            peer.turned_away = Some((block.chunk, now));
+        }
+        busy
     }
 
     pub(super) fn cancelled(&mut self, id: PeerId, block: Block) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let before = peer.queue.len();
+        self.serving = true;
         peer.queue.retain(|waiting| *waiting != block);
         if peer.queue.len() < before && peer.greeting.fast {
             self.actions.push_back(Action::Tell(id, Talk::Reject(block)));
@@ -72,6 +103,7 @@ impl Swarm {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.took += u64::from(block.length);
         }
+        self.serving = true;
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.peer == id) {
             slot.handed = slot.handed.saturating_sub(1);
             slot.moved = now;

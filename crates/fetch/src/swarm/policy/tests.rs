@@ -69,3 +69,39 @@ fn a_mirror_takes_over_what_peers_let_wait() {
     assert_eq!(cancelled, 4);
     assert!(!swarm.is_receiving());
 }
+
+/// The answers to a request for every block of `chunk` by `peer`: blocks sent, and blocks rejected.
+fn request(swarm: &mut Swarm, peer: u32, chunk: u32) -> (usize, usize) {
+    for at in 0..4 {
+        let block = swarm.limits().block(chunk, at);
+        swarm.handle(NOW, Event::Told(PeerId(peer), Talk::Request(block)));
+    }
+    let (mut sent, mut rejected) = (0, 0);
+    while let Some(action) = swarm.poll(NOW) {
+        sent += usize::from(matches!(action, Action::Upload(..)));
+        rejected += usize::from(matches!(action, Action::Tell(_, Talk::Reject(_))));
+    }
+    (sent, rejected)
+}
+
+#[test]
+fn a_crowd_is_told_at_once_that_we_are_busy() {
+    let limits = Limits::new(4 * 65536, 65536);
+    let mut swarm = Swarm::new(limits, Bits::all(4), Seeding::Plain, 1);
+    (0..40).for_each(|peer| swarm.handle(NOW, Event::Joined(PeerId(peer), FAST)));
+    let answers: Vec<_> = (0..40).map(|peer| request(&mut swarm, peer, peer % 4)).collect();
+    let served = answers.iter().filter(|(_, rejected)| *rejected == 0).count();
+    let turned_away = answers.iter().filter(|(_, rejected)| *rejected == 4).count();
+    // A chunk is rejected whole or not at all.
+    assert_eq!(served + turned_away, 40);
+    assert!((6..20).contains(&served), "{served} are served");
+}
+
+#[test]
+fn one_that_does_not_know_rejects_waits_as_long_as_it_likes() {
+    let limits = Limits::new(4 * 65536, 65536);
+    let mut swarm = Swarm::new(limits, Bits::all(4), Seeding::Plain, 1);
+    let slow = Greeting { fast: false, ..FAST };
+    (0..40).for_each(|peer| swarm.handle(NOW, Event::Joined(PeerId(peer), slow)));
+    assert!((0..40).all(|peer| request(&mut swarm, peer, peer % 4).1 == 0));
+}
