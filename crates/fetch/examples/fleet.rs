@@ -3,6 +3,7 @@
 //!     fleet [SEED]                    small fleets, every block
 //!     fleet curve SEED MACHINES…      large ones, in quarters of chunks
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bootwright_fetch::sim::{Grain, Link, Scenario, mbit};
@@ -16,13 +17,34 @@ fn main() {
     match words.split_first() {
         Some((curve, rest)) if curve == "curve" => {
             let seed = rest.first().map_or(1, number);
-            for machines in rest.iter().skip(1).map(number) {
-                let even = Scenario::even(machines as usize, SIZE, RATE, seed);
-                play("at once", &Scenario { grain: Grain::Quarters, ..even });
-            }
+            large(seed, rest.iter().skip(1).map(number).collect());
         }
         _ => small(words.first().map_or(1, number)),
     }
+}
+
+/// Plays fleets side by side, the largest first, and prints of each: machines, time in bounds, copies out of the
+/// origin, apart by tabs.
+fn large(seed: u64, mut machines: Vec<u64>) {
+    machines.sort_unstable();
+    let left = Mutex::new(machines);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                    let Some(machines) = next else { return };
+                    let even = Scenario::even(machines as usize, SIZE, RATE, seed);
+                    let outcome = Scenario { grain: Grain::Quarters, ..even }.run();
+                    let last = outcome.last().map_or(f64::NAN, |last| last.as_secs_f64());
+                    let (time, origin) =
+                        (last * RATE as f64 / SIZE as f64, outcome.origin_bytes as f64 / SIZE as f64);
+                    println!("{machines}\t{time:.3}\t{origin:.3}");
+                }
+            });
+        }
+    });
 }
 
 fn small(seed: u64) {

@@ -13,13 +13,15 @@ pub struct Usage {
     pub wall: Duration,
     /// Largest resident set of any one process of it, in bytes.
     pub peak: u64,
+    /// Processor time of all its processes, the kernel's on their behalf included.
+    pub cpu: Duration,
 }
 
 /// Runs `command` to its end under GNU time. A command that fails is an error.
 pub fn measure(command: &Command) -> Result<Usage> {
     let report = std::env::temp_dir().join(format!("bootwright-time-{}", std::process::id()));
     let mut timed = Command::new("/usr/bin/time");
-    timed.arg("--quiet").args(["-f", "%e %M", "-o"]).arg(&report);
+    timed.arg("--quiet").args(["-f", "%e %M %U %S", "-o"]).arg(&report);
     timed.arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
         timed.current_dir(directory);
@@ -42,10 +44,11 @@ pub fn measure(command: &Command) -> Result<Usage> {
 
 fn parse(text: &str) -> Result<Usage> {
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [wall, kib] = numbers[..] else {
+    let [wall, kib, user, system] = numbers[..] else {
         return Err(format!("GNU time printed {text:?}"));
     };
-    Ok(Usage { wall: Duration::from_secs_f64(wall), peak: kib as u64 * 1024 })
+    let cpu = Duration::from_secs_f64(user + system);
+    Ok(Usage { wall: Duration::from_secs_f64(wall), peak: kib as u64 * 1024, cpu })
 }
 
 /// CPU time that a running process and its waited-for children have used, from proc_pid_stat(5).

@@ -1,0 +1,202 @@
+//! One machine that downloads over loopback, verified: beside curl with sha256sum, and aria2 on eight connections.
+//!
+//! All take the same file from the same server, `bootwright serve`, into memory (/dev/shm), so that neither the
+//! disk nor when it is written decides. Processor time is that of the client's processes alone.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Context, Row, Usage, measure, median};
+use crate::{Result, shell};
+
+/// Bytes for rate and processor time.
+const SIZE: u64 = 4 << 30;
+/// Bytes between which memory must not grow.
+const SMALL: u64 = 64 << 20;
+const LARGE: u64 = 8 << 30;
+/// Memory that a machine may spend on a download.
+const MEMORY: u64 = 64 << 20;
+/// How often each is measured, in turns; the medians count.
+const RUNS: usize = 3;
+/// How long the server may take until it has digested the largest file.
+const START: Duration = Duration::from_secs(300);
+/// Noise that is repeated until a file has its size. Longer than any chunk of these sizes, so that none is zero.
+const NOISE: usize = 16 << 20;
+
+/// Measures rate, processor time and memory.
+pub fn run(context: &Context) -> Result<Vec<Row>> {
+    let shared = tempfile::tempdir_in("/dev/shm").map_err(|error| format!("/dev/shm: {error}"))?;
+    let output = shared.path().join("output");
+    let mut rows = Vec::new();
+    {
+        let server = Server::start(context, SIZE)?;
+        let (mut ours, mut curl, mut aria2) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            ours.push(fresh(&output, &server.ours(context, &output))?);
+            curl.push(fresh(&output, &server.curl(&output))?);
+            aria2.push(fresh(&output, &server.aria2(&output))?);
+        }
+        rows.push(rate(&ours, "curl, then sha256sum", &curl));
+        rows.push(cpu(&ours, "curl, then sha256sum", &curl));
+        rows.push(rate(&ours, "aria2c -x8 with a checksum", &aria2));
+        rows.push(cpu(&ours, "aria2c -x8 with a checksum", &aria2));
+    }
+    for (size, what) in [(SMALL, "64 MiB"), (LARGE, "8 GiB")] {
+        let server = Server::start(context, size)?;
+        let ours = fresh(&output, &server.ours(context, &output))?;
+        let aria2 = fresh(&output, &server.aria2(&output))?;
+        rows.push(memory(what, &ours, &aria2));
+    }
+    Ok(rows)
+}
+
+fn fresh(output: &Path, command: &Command) -> Result<Usage> {
+    let usage = measure(command);
+    std::fs::remove_file(output).map_err(|error| format!("{}: {error}", output.display()))?;
+    let usage = usage?;
+    println!(
+        "   {:?}: {:.2} s, CPU {:.2} s",
+        command.get_program(),
+        usage.wall.as_secs_f64(),
+        usage.cpu.as_secs_f64()
+    );
+    Ok(usage)
+}
+
+fn rate(ours: &[Usage], name: &str, peer: &[Usage]) -> Row {
+    let rate = |usages: &[Usage]| {
+        SIZE as f64 / 1e6 / median(usages.iter().map(|usage| usage.wall.as_secs_f64()).collect())
+    };
+    let (ours, peer) = (rate(ours), rate(peer));
+    Row {
+        what: "1 machine, loopback, 4 GiB, verified: rate".to_owned(),
+        ours: format!("{ours:.0} MB/s"),
+        peer: format!("{name}: {peer:.0} MB/s"),
+        ratio: ours / peer,
+        aim: "≥ 1.0",
+        met: ours >= peer,
+    }
+}
+
+fn cpu(ours: &[Usage], name: &str, peer: &[Usage]) -> Row {
+    let gib = SIZE as f64 / f64::from(1 << 30);
+    let cpu = |usages: &[Usage]| median(usages.iter().map(|usage| usage.cpu.as_secs_f64()).collect()) / gib;
+    let (ours, peer) = (cpu(ours), cpu(peer));
+    Row {
+        what: "1 machine, loopback, verified: CPU per GiB".to_owned(),
+        ours: format!("{ours:.2} s"),
+        peer: format!("{name}: {peer:.2} s"),
+        ratio: ours / peer,
+        aim: "≤ 1.0",
+        met: ours <= peer,
+    }
+}
+
+fn memory(what: &str, ours: &Usage, aria2: &Usage) -> Row {
+    let mib = |usage: &Usage| usage.peak as f64 / f64::from(1 << 20);
+    Row {
+        what: format!("1 machine, {what}: peak memory"),
+        ours: format!("{:.1} MiB", mib(ours)),
+        peer: format!("the aim of 64 MiB (aria2c -x8: {:.1} MiB)", mib(aria2)),
+        ratio: ours.peak as f64 / MEMORY as f64,
+        aim: "≤ 1.0",
+        met: ours.peak <= MEMORY,
+    }
+}
+
+/// `bootwright serve` of one file.
+struct Server {
+    process: Child,
+    /// Of the image that the file is served as.
+    image: String,
+    name: String,
+    digest: String,
+}
+
+impl Server {
+    fn start(context: &Context, size: u64) -> Result<Self> {
+        let file = noise(&context.scratch, size)?;
+        let said = shell::output(Command::new("sha256sum").arg(&file))?;
+        let digest = said.split_whitespace().next().unwrap_or_default().to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        let port = listener.map_err(|error| format!("looking for a free port: {error}"))?.port();
+        let name = format!("noise-{}.bin", size >> 20);
+        let mut command = Command::new(&context.bootwright);
+        command.arg("serve").arg(&file).args([
+            "--interface",
+            "lo",
+            "--address",
+            "127.0.0.1",
+            "--dhcp",
+            "off",
+        ]);
+        command.args(["--http-port", &port.to_string(), "--state"]).arg(context.scratch.join("state"));
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = process.map_err(|error| format!("{command:?}: {error}"))?;
+        let image = format!("http://127.0.0.1:{port}/images/{name}");
+        let server = Self { process, image, name, digest };
+        let begun = Instant::now();
+        let manifest = format!("{}/image.json", server.image);
+        while shell::output(Command::new("curl").args(["-sf", &manifest])).is_err() {
+            if begun.elapsed() > START {
+                return Err(format!("{manifest} is not there after {START:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(server)
+    }
+
+    fn ours(&self, context: &Context, output: &Path) -> Command {
+        let mut command = Command::new(&context.bootwright);
+        command.args(["fetch", &format!("{}/image.json", self.image), "--peers", "off", "-o"]).arg(output);
+        command
+    }
+
+    fn curl(&self, output: &Path) -> Command {
+        let mut command = Command::new("sh");
+        let script = "curl -sSf -o \"$1\" \"$2\" && echo \"$3  $1\" | sha256sum -c --quiet";
+        command.args(["-c", script, "sh"]).arg(output).arg(self.file()).arg(&self.digest);
+        command
+    }
+
+    fn aria2(&self, output: &Path) -> Command {
+        let mut command = Command::new("aria2c");
+        command.args(["--no-conf", "--quiet", "-x8", "-s8", "--file-allocation=none"]);
+        command.arg(format!("--checksum=sha-256={}", self.digest));
+        command.arg("-d").arg(output.parent().unwrap_or(output)).arg("-o");
+        command.arg(output.file_name().unwrap_or_default()).arg(self.file());
+        command
+    }
+
+    fn file(&self) -> String {
+        format!("{}/{}", self.image, self.name)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the measurement has told already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A file of noise, kept between runs.
+fn noise(scratch: &Path, size: u64) -> Result<PathBuf> {
+    let path = scratch.join(format!("noise-{}.bin", size >> 20));
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == size) {
+        return Ok(path);
+    }
+    let mut noise = vec![0; NOISE];
+    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut noise)).map_err(failed)?;
+    let mut file = File::create(&path).map_err(failed)?;
+    for _ in 0..size / NOISE as u64 {
+        file.write_all(&noise).map_err(failed)?;
+    }
+    Ok(path)
+}
