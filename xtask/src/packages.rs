@@ -97,8 +97,8 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("dracut-network", Need::Bench, "livenet, the agent's peer"),
     ("initramfs-tools-core", Need::Bench, "initrd peer"),
     ("kea-dhcp4-server", Need::Bench, "DHCP peer"),
-    ("opentracker", Need::Bench, "the tracker of the fleet's peers"),
     ("strace", Need::Bench, "counts what inspect reads"),
+    ("opentracker", Need::Test, "a tracker, over HTTP and UDP"),
     ("tftpd-hpa", Need::Bench, "TFTP peer"),
     ("time", Need::Bench, "wall time and peak memory of a command"),
 ];

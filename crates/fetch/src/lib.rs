@@ -85,5 +85,5 @@ pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, Re
 pub use small::{Small, get_small, post_json};
 pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source, WebSeed};
 pub use store::{FileSet, FileStore, ReadOnly, Store};
-pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder};
+pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder, fetch_metadata};
 pub use whole::{FileComplete, FileOptions, fetch_file};

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::explain;
+use bootwright_image::torrent::InfoHash;
+
 use crate::dns;
 use crate::layout::ChunkDigest;
 use crate::swarm::policy::Fall;
@@ -115,6 +117,9 @@ pub enum Cause {
     /// A peer said what no client may say.
     #[error("it breaks the BitTorrent protocol")]
     Wire(#[source] WireError),
+    /// The metadata that a peer sends is not that of the torrent: it has this hash.
+    #[error("its metadata is that of the torrent {0}, another one")]
+    Metadata(InfoHash),
     /// The swarm does without this peer.
     #[error("the peer is dropped: {0}")]
     Peer(Fall),
@@ -163,6 +168,7 @@ impl Cause {
             | Self::Size { .. }
             | Self::Url(_)
             | Self::Wire(_)
+            | Self::Metadata(_)
             | Self::Peer(_)
             | Self::Io(_) => Fault::Permanent,
             _ => Fault::Transient { retry_after: None },

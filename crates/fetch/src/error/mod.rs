@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use bootwright_image::Digest;
+use bootwright_image::torrent::{InfoError, InfoHash};
 
 pub use failure::{BadChunk, Cause, Failure, Fault};
 
@@ -66,6 +67,23 @@ pub enum Error {
         size: Option<u64>,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// No peer gives the metadata of a torrent.
+    #[error("nobody gives the metadata of the torrent {info_hash}{}", list(.failures))]
+    Metadata {
+        /// Which torrent.
+        info_hash: InfoHash,
+        /// What peers and trackers did last.
+        failures: Vec<Failure>,
+    },
+    /// The metadata of a torrent is right, and of no use.
+    #[error("the torrent {info_hash} cannot be fetched")]
+    Torrent {
+        /// Which torrent.
+        info_hash: InfoHash,
+        /// What is wrong with it.
+        #[source]
+        error: InfoError,
     },
     /// The store does not take the bytes: the disk or the memory is full, or broken.
     #[error("storing {what} failed at byte {offset}")]

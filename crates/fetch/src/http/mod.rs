@@ -12,6 +12,7 @@ mod proxy;
 mod sender;
 mod tls;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +119,15 @@ impl Client {
     #[cfg(feature = "proxy")]
     pub fn with_proxies_of_environment(self) -> Self {
         Self { proxies: Proxies::of_environment(), ..self }
+    }
+
+    /// The addresses of `host`, which may be a literal, with `port`.
+    ///
+    /// # Errors
+    /// [`dns::Error`](crate::dns::Error).
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, crate::dns::Error> {
+        let addresses = self.resolver.lookup(host).await?;
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
     /// The time-outs it was made with.

@@ -1,4 +1,4 @@
-//! Asking a tracker for peers over HTTP (BEP 3; compact lists of BEP 23 and BEP 7).
+//! Asking a tracker for peers: over HTTP here (BEP 3; compact lists of BEP 23 and BEP 7), over UDP in [`udp`](super::udp).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,6 +9,9 @@ use url::Url;
 
 /// Most peers taken from one answer.
 pub const MAX_PEERS: usize = 200;
+
+/// Peers asked for at a time: what aria2 and libtorrent ask for is between 50 and 200.
+pub(super) const WANTED: u32 = 80;
 
 /// The longest answer that is read, in bytes: 200 peers as dictionaries take 20 KiB.
 pub const MAX_ANSWER: usize = 256 << 10;
@@ -65,6 +68,9 @@ pub enum AnswerError {
     /// The tracker gives a reason.
     #[error("the tracker refuses: {0}")]
     Refused(String),
+    /// No answer of BEP 15.
+    #[error("the tracker's datagram is of no use: {0}")]
+    Datagram(&'static str),
     /// No list of peers.
     #[error("the tracker's answer has no peers entry")]
     NoPeers,
@@ -94,7 +100,7 @@ impl Announce {
             self.uploaded,
             self.downloaded,
             self.left,
-            if self.occasion == Occasion::Stopped { 0 } else { 80 },
+            if self.occasion == Occasion::Stopped { 0 } else { WANTED },
         );
         let mut url = tracker.clone();
         url.set_query(Some(&query));
@@ -119,16 +125,13 @@ impl Answer {
     pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
         let value = Value::decode(bytes)?;
         if let Some(reason) = value.get("failure reason") {
-            let reason = reason.text().unwrap_or("it gives no reason");
-            return Err(AnswerError::Refused(reason.chars().filter(|c| !c.is_control()).take(200).collect()));
+            return Err(AnswerError::refused(reason.text().unwrap_or("it gives no reason")));
         }
         let seconds = |key| {
             let seconds = value.get(key).and_then(Value::integer)?;
             u64::try_from(seconds).ok().map(Duration::from_secs)
         };
-        let interval = seconds("interval").unwrap_or(MOST / 2).clamp(LEAST, MOST);
-        let least = seconds("min interval").unwrap_or(LEAST).clamp(LEAST, interval);
-        let mut peers = match (value.get("peers"), value.get("peers6")) {
+        let peers = match (value.get("peers"), value.get("peers6")) {
             (None, None) => return Err(AnswerError::NoPeers),
             (peers, peers6) => {
                 let mut found = peers.map(listed).unwrap_or_default();
@@ -136,20 +139,34 @@ impl Answer {
                 found
             }
         };
+        Ok(Self::new(seconds("interval"), seconds("min interval"), peers))
+    }
+
+    /// What a tracker said, within bounds.
+    pub(super) fn new(
+        interval: Option<Duration>,
+        least: Option<Duration>,
+        mut peers: Vec<SocketAddr>,
+    ) -> Self {
+        let interval = interval.unwrap_or(MOST / 2).clamp(LEAST, MOST);
+        let least = least.unwrap_or(LEAST).clamp(LEAST, interval);
         peers.retain(|peer| peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast());
         peers.truncate(MAX_PEERS);
-        Ok(Self { interval, least, peers })
+        Self { interval, least, peers }
+    }
+}
+
+impl AnswerError {
+    /// A tracker's reason, cut to what people can read.
+    pub(super) fn refused(reason: &str) -> Self {
+        Self::Refused(reason.chars().filter(|c| !c.is_control()).take(200).collect())
     }
 }
 
 /// Peers as one string of six bytes each, or as dictionaries.
 fn listed(value: &Value<'_>) -> Vec<SocketAddr> {
     if let Some(bytes) = value.bytes() {
-        let (each, _) = bytes.as_chunks::<6>();
-        let peer = |&[a, b, c, d, e, f]: &[u8; 6]| {
-            SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([e, f]))
-        };
-        return each.iter().map(peer).collect();
+        return compact4(bytes);
     }
     let peer = |entry: &Value<'_>| {
         let ip: IpAddr = entry.get("ip")?.text()?.parse().ok()?;
@@ -158,8 +175,17 @@ fn listed(value: &Value<'_>) -> Vec<SocketAddr> {
     value.list().unwrap_or_default().iter().filter_map(peer).collect()
 }
 
+/// BEP 23: six bytes each.
+pub(super) fn compact4(bytes: &[u8]) -> Vec<SocketAddr> {
+    let (each, _) = bytes.as_chunks::<6>();
+    let peer = |&[a, b, c, d, e, f]: &[u8; 6]| {
+        SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([e, f]))
+    };
+    each.iter().map(peer).collect()
+}
+
 /// BEP 7: eighteen bytes each.
-fn compact6(bytes: &[u8]) -> Vec<SocketAddr> {
+pub(super) fn compact6(bytes: &[u8]) -> Vec<SocketAddr> {
     let (each, _) = bytes.as_chunks::<18>();
     let peer = |bytes: &[u8; 18]| {
         let (ip, port) = bytes.split_first_chunk::<16>()?;

@@ -14,8 +14,9 @@ pub mod local;
 pub mod net;
 pub mod policy;
 mod seeder;
+pub(crate) mod udp;
 pub mod wire;
 
 pub use bits::{Bits, BitsError};
-pub use net::{LocalDiscovery, PeerOptions, PeerShare, Port};
+pub use net::{LocalDiscovery, PeerOptions, PeerShare, Port, fetch_metadata};
 pub use seeder::{SeedStatus, Seeder};

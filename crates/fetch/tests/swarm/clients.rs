@@ -1,6 +1,6 @@
 //! Clients that others wrote.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -42,19 +42,37 @@ pub fn transmission(torrent: &Path, directory: &Path) -> Client {
     Client::start("transmission-cli", &mut command)
 }
 
-pub fn libtorrent(torrent: &Path, directory: &Path, ip: Ipv4Addr) -> Client {
+pub fn libtorrent(torrent: &Path, directory: &Path, ip: impl Into<IpAddr>) -> Client {
     const SCRIPT: &str = "
 import libtorrent as lt, sys, time
 s = lt.session({'listen_interfaces': sys.argv[3], 'enable_dht': False, 'enable_lsd': False,
     'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
     'enable_outgoing_utp': False, 'enable_incoming_utp': False})
 p = lt.add_torrent_params()
-p.ti, p.save_path = lt.torrent_info(sys.argv[1]), sys.argv[2]
+if sys.argv[1].startswith('magnet:'): p = lt.parse_magnet_uri(sys.argv[1])
+else: p.ti = lt.torrent_info(sys.argv[1])
+p.save_path = sys.argv[2]
 s.add_torrent(p)
 while True: time.sleep(1)";
+    let free = port().parse().unwrap();
     let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", SCRIPT]).arg(torrent).arg(directory).arg(format!("{ip}:{}", port()));
+    command
+        .args(["-c", SCRIPT])
+        .arg(torrent)
+        .arg(directory)
+        .arg(SocketAddr::new(ip.into(), free).to_string());
     Client::start("python3-libtorrent", &mut command)
+}
+
+/// opentracker, HTTP and UDP, for one torrent; its port. It insists on not being root: it gets a user namespace.
+pub fn opentracker(place: &Path, info_hash: &str) -> (Client, u16) {
+    std::fs::write(place.join("whitelist"), format!("{info_hash}\n")).unwrap();
+    let free = port();
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-user=65534", "--map-group=65534", "--", "opentracker"]);
+    command.args(["-i", "127.0.0.1", "-p", &free, "-P", &free, "-d"]).arg(place);
+    command.arg("-w").arg(place.join("whitelist"));
+    (Client::start("opentracker", &mut command), free.parse().unwrap())
 }
 
 /// Some clients take no peer at 127.0.0.1: an address of this machine, to which the way is as short.

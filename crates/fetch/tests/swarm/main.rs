@@ -6,8 +6,11 @@ mod clients;
 mod fleet;
 mod hostile;
 mod judges;
+mod magnet;
+mod metadata;
 mod strangers;
 mod tracker;
+mod udp;
 
 use fleet::{Fleet, Machine};
 

@@ -30,7 +30,10 @@ pub enum Shape {
 }
 
 /// Makes a torrent `out` of `what` in `place`, with `tracker`.
-type Maker = fn(place: &Path, what: &str, tracker: &str, out: &str);
+pub type Maker = fn(place: &Path, what: &str, tracker: &str, out: &str);
+
+/// Starts a client with a torrent or a magnet link, and the directory of its files.
+pub type Start = fn(torrent: &Path, directory: &Path, ip: Ipv4Addr) -> Client;
 
 /// Somebody who shares files with a torrent of their own.
 pub struct Share {
@@ -92,6 +95,14 @@ impl Share {
         Self { place, torrent, info, shape }
     }
 
+    /// The same with another tracker.
+    pub fn with_tracker(self, tracker: &str) -> Self {
+        let mut metainfo = Metainfo::from_bytes(&std::fs::read(&self.torrent).unwrap()).unwrap();
+        metainfo.trackers = vec![vec![tracker.to_owned()]];
+        std::fs::write(&self.torrent, metainfo.to_bytes()).unwrap();
+        self
+    }
+
     pub fn size(&self) -> u64 {
         match self.shape {
             Shape::File => 3_000_001,
@@ -138,7 +149,7 @@ impl Share {
 }
 
 /// `client` seeds what `maker` made a torrent of, and we fetch it.
-async fn seeded(maker: Maker, shape: Shape, ip: Ipv4Addr, client: fn(&Path, &Path, Ipv4Addr) -> Client) {
+async fn seeded(maker: Maker, shape: Shape, ip: Ipv4Addr, client: Start) {
     let tracker = Tracker::start(ip).await;
     let share = Share::new(maker, shape, tracker.url().as_str());
     let _client = client(&share.torrent, share.place.path(), ip);
@@ -149,12 +160,16 @@ async fn seeded(maker: Maker, shape: Shape, ip: Ipv4Addr, client: fn(&Path, &Pat
     assert!(complete.progress.from_peers >= share.size());
 }
 
-fn aria2_at(torrent: &Path, directory: &Path, _ip: Ipv4Addr) -> Client {
+pub fn aria2_at(torrent: &Path, directory: &Path, _ip: Ipv4Addr) -> Client {
     aria2(torrent, directory)
 }
 
-fn transmission_at(torrent: &Path, directory: &Path, _ip: Ipv4Addr) -> Client {
+pub fn transmission_at(torrent: &Path, directory: &Path, _ip: Ipv4Addr) -> Client {
     transmission(torrent, directory)
+}
+
+pub fn libtorrent_at(torrent: &Path, directory: &Path, ip: Ipv4Addr) -> Client {
+    libtorrent(torrent, directory, ip)
 }
 
 #[tokio::test]
@@ -179,12 +194,12 @@ async fn a_directory_of_mktorrent_comes_from_transmission() {
 
 #[tokio::test]
 async fn a_file_of_libtorrent_comes_from_libtorrent() {
-    seeded(libtorrent_hybrid, Shape::File, Ipv4Addr::LOCALHOST, libtorrent).await;
+    seeded(libtorrent_hybrid, Shape::File, Ipv4Addr::LOCALHOST, libtorrent_at).await;
 }
 
 #[tokio::test]
 async fn a_directory_of_both_versions_with_padding_comes_from_libtorrent() {
-    seeded(libtorrent_hybrid, Shape::Directory, Ipv4Addr::LOCALHOST, libtorrent).await;
+    seeded(libtorrent_hybrid, Shape::Directory, Ipv4Addr::LOCALHOST, libtorrent_at).await;
 }
 
 #[test]
@@ -197,7 +212,7 @@ fn a_torrent_of_version_2_alone_is_refused_by_its_version() {
 }
 
 /// We have fetched it from `libtorrent`, which goes; another client has it from us, who choke by turns.
-async fn given_on(shape: Shape, ip: Ipv4Addr, client: fn(&Path, &Path, Ipv4Addr) -> Client) {
+async fn given_on(shape: Shape, ip: Ipv4Addr, client: Start) {
     let tracker = Tracker::start(ip).await;
     let share = Share::new(mktorrent, shape, tracker.url().as_str());
     let first = libtorrent(&share.torrent, share.place.path(), ip);
@@ -226,5 +241,5 @@ async fn transmission_gets_from_us_what_we_have_of_libtorrent() {
 
 #[tokio::test]
 async fn libtorrent_gets_from_us_what_we_have_of_libtorrent() {
-    given_on(Shape::File, Ipv4Addr::LOCALHOST, libtorrent).await;
+    given_on(Shape::File, Ipv4Addr::LOCALHOST, libtorrent_at).await;
 }

@@ -75,6 +75,11 @@ impl Book {
         self.entries.retain(|address, _| address.ip() != ip);
     }
 
+    /// All that are known.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.entries.keys().copied().collect()
+    }
+
     pub(super) fn is_banned(&self, ip: IpAddr) -> bool {
         self.banned.contains(&ip)
     }

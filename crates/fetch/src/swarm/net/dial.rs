@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::link::broken;
 use crate::error::Cause;
 use crate::swarm::wire::{HANDSHAKE, Handshake, WireError};
 
@@ -70,8 +71,4 @@ async fn read(stream: &mut TcpStream) -> Result<Handshake, Cause> {
     let mut bytes = [0; HANDSHAKE];
     stream.read_exact(&mut bytes).await.map_err(broken)?;
     Handshake::read(&bytes).map_err(Cause::Wire)
-}
-
-fn broken(error: io::Error) -> Cause {
-    Cause::Broken(error.into())
 }

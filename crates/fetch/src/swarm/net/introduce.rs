@@ -16,6 +16,7 @@ use crate::options::Notice;
 use crate::retry::{Backoff, Retries, RetryPolicy};
 use crate::small::get_small;
 use crate::swarm::announce::{Announce, Answer, MAX_ANSWER, Occasion};
+use crate::swarm::udp;
 
 /// How long the word of leaving may take.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
@@ -110,7 +111,7 @@ impl Introducer {
         for tier in &mut self.tiers {
             for at in 0..tier.len() {
                 let Some(tracker) = tier.get(at) else { continue };
-                match ask(&self.client, &announce.url(tracker)).await {
+                match ask(&self.client, tracker, &announce).await {
                     Ok(answer) => {
                         if let Some(front) = tier.get_mut(..=at) {
                             front.rotate_right(1);
@@ -132,7 +133,13 @@ fn retry_after(failure: &Failure) -> Option<Duration> {
     }
 }
 
-async fn ask(client: &Client, url: &Url) -> Result<Answer, Failure> {
+async fn ask(client: &Client, tracker: &Url, announce: &Announce) -> Result<Answer, Failure> {
+    if tracker.scheme() == "udp" {
+        return ask_by_udp(client, tracker, announce)
+            .await
+            .map_err(|cause| Failure::of(tracker.as_str(), cause));
+    }
+    let url = &announce.url(tracker);
     let once = RetryPolicy { retries: Retries::Finite(0), ..RetryPolicy::default() };
     match get_small(client, url, MAX_ANSWER, once, &mut |_: Notice<'_>| ()).await {
         Ok(small) => Answer::read(&small.bytes)
@@ -140,6 +147,12 @@ async fn ask(client: &Client, url: &Url) -> Result<Answer, Failure> {
         Err(crate::Error::Transfer { failure, .. }) => Err(*failure),
         Err(other) => Err(Failure::of(url.as_str(), Cause::Answer(crate::explain(&other)))),
     }
+}
+
+async fn ask_by_udp(client: &Client, tracker: &Url, announce: &Announce) -> Result<Answer, Cause> {
+    let place = tracker.host_str().zip(tracker.port());
+    let (host, port) = place.ok_or_else(|| Cause::Url("a UDP tracker needs a host and a port".into()))?;
+    udp::ask(&client.resolve(host, port).await.map_err(Cause::Dns)?, announce).await
 }
 
 /// Waits for the next announce; the word that cut it short.

@@ -109,8 +109,8 @@ async fn read_all(
         received.reserve(RECEIVE);
         match timeout(SILENCE, stream.read_buf(&mut received)).await {
             Err(_) => return Err(Cause::Stalled(SILENCE)),
-            Ok(Err(error)) => return Err(Cause::Broken(error.into())),
-            Ok(Ok(0)) => return Err(Cause::Broken(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
+            Ok(Err(error)) => return Err(broken(error)),
+            Ok(Ok(0)) => return Err(broken(io::ErrorKind::UnexpectedEof.into())),
             Ok(Ok(_)) => {}
         }
         while let Some(message) = wire::decode(&mut received, chunks).map_err(Cause::Wire)? {
@@ -178,10 +178,10 @@ impl Writer {
         while all.has_remaining() {
             let written = match timeout(STUCK, self.stream.write_buf(&mut all)).await {
                 Err(_) => return Err(In::Closed(Cause::Stalled(STUCK))),
-                Ok(written) => written.map_err(|error| In::Closed(Cause::Broken(error.into())))?,
+                Ok(written) => written.map_err(|error| In::Closed(broken(error)))?,
             };
             if written == 0 {
-                return Err(In::Closed(Cause::Broken(io::Error::from(io::ErrorKind::WriteZero).into())));
+                return Err(In::Closed(broken(io::ErrorKind::WriteZero.into())));
             }
         }
         Ok(())
@@ -217,6 +217,10 @@ fn cut(at: u64, page: &Bytes, wanted: &Range<u64>) -> Option<Bytes> {
     let from = usize::try_from(wanted.start.checked_sub(at)?).ok()?;
     let to = usize::try_from(wanted.end.checked_sub(at)?).ok()?;
     (to <= page.len()).then(|| page.slice(from..to))
+}
+
+pub(super) fn broken(error: io::Error) -> Cause {
+    Cause::Broken(error.into())
 }
 
 /// How a peer is named to people.

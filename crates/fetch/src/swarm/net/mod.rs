@@ -11,6 +11,7 @@ mod dial;
 mod hub;
 mod introduce;
 mod link;
+mod metadata;
 mod port;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use hub::PeerShare;
 pub(crate) use hub::{Hub, Turn};
+pub use metadata::fetch_metadata;
 pub use port::Port;
 
 use super::policy::Manners;

@@ -13,6 +13,7 @@
 mod extended;
 mod handshake;
 
+use bootwright_image::torrent::MAX_PIECES;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 pub use extended::{Extended, METADATA_PIECE, Metadata, OUR_METADATA_ID};
@@ -67,8 +68,10 @@ pub enum WireError {
     Protocol,
 }
 
-/// The longest message that a torrent of `chunks` chunks has, in bytes.
+/// The longest message that a torrent of `chunks` chunks has, in bytes; of one with 0 chunks, whose number may
+/// not be known yet, that any has.
 pub fn longest(chunks: u32) -> u32 {
+    let chunks = if chunks == 0 { MAX_PIECES as u32 } else { chunks };
     let bitfield = chunks.div_ceil(8) + 1;
     (BLOCK + AROUND as u32).max(bitfield)
 }
