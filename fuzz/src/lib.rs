@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod announce;
 pub mod cmdline;
 pub mod compression;
 pub mod cpio;
@@ -90,6 +91,7 @@ mod smoke {
     }
 
     smoke!(
+        announce,
         cmdline,
         compression,
         cpio,

@@ -8,7 +8,7 @@
 //! 1. The [scheduler](schedule), a state machine without I/O or clock, says which source is asked for
 //!    which run of chunks, and when a source that failed is asked again.
 //! 2. A [`Source`] gives a stream of bytes: [`HttpSource`] by Range over a [`Client`] with its own
-//!    [resolver](dns), [`FileSource`] from this machine.
+//!    [resolver](dns), [`WebSeed`] the files of a torrent, [`FileSource`] from this machine.
 //! 3. A worker thread takes the SHA-256 of each chunk as it is complete, and only a right one is written
 //!    to its place in the [`Store`]. Chunks of zeros are neither asked for nor written.
 //!
@@ -17,6 +17,10 @@
 //! [policy](swarm::policy) is a state machine too, which the [simulation](sim) plays for whole fleets.
 //!
 //! A [`Handle`] talks to a download while it runs: these chunks now, tell me when they are there.
+//!
+//! The torrents of others go the same way by [`fetch_torrent`], into a [`FileSet`] when they have several files, and
+//! [`fetch_metadata`] gets what a magnet link leaves out. Their pieces are told by SHA-1: nothing of theirs is
+//! ever taken for what a manifest vouches for.
 //!
 //! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
 //! [`fetch_file`] for a plain file with or without a digest.
@@ -82,8 +86,14 @@ pub use options::{
     SPAN_BESIDE_PEERS,
 };
 pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, RetryPolicy};
-pub use small::{Small, get_small, post_json};
-pub use source::{Body, BoxFuture, BoxStream, FileSource, HttpSource, Source, WebSeed};
+pub use small::{Small, get_small, get_small_from, post_json};
+#[cfg(feature = "ftp")]
+pub use source::FtpSource;
+pub use source::{
+    Begun, Body, BoxFuture, BoxStream, FileSource, HttpSource, Mirror, Source, WebSeed, mirror,
+};
 pub use store::{FileSet, FileStore, ReadOnly, Store};
-pub use swarm::{LocalDiscovery, PeerOptions, PeerShare, Port, SeedStatus, Seeder, fetch_metadata};
+pub use swarm::{
+    LocalDiscovery, METADATA_HOPE, PeerOptions, PeerShare, Port, SeedStatus, Seeder, fetch_metadata,
+};
 pub use whole::{FileComplete, FileOptions, fetch_file};

@@ -15,8 +15,9 @@ pub(super) struct Fetched {
     pub(super) file: PathBuf,
     /// Bytes, as they were fetched.
     pub(super) size: u64,
-    /// SHA-256, as it was fetched.
-    pub(super) digest: Digest,
+    /// SHA-256, as it was fetched; unknown when it was fetched by pieces that a torrent tells by other digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<Digest>,
     /// Who vouches for it.
     pub(super) verified: Verified,
     /// Bytes that were there from an earlier attempt, or zeros that nobody had to send.
@@ -44,6 +45,8 @@ pub(super) enum Verified {
     Digest,
     /// The file of checksums at that URL.
     Sums(String),
+    /// The torrent of that info-hash, by SHA-1.
+    Torrent(String),
     /// Nobody.
     Nobody,
 }

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use bootwright_fetch::{
-    FileSource, FileStore, HttpSource, Options, PeerOptions, Seeder, Source, fetch, fetch_with_peers,
-};
+use bootwright_fetch::{FileStore, Options, PeerOptions, Seeder, fetch, fetch_with_peers, mirror};
 use bootwright_image::manifest::Mode;
 use bootwright_image::torrent::{Metainfo, ROOT_TORRENT};
 use bootwright_image::{Artifact, ArtifactKind, MAX_MANIFEST, Manifest, RootManifest, Verified as Proven};
 use url::Url;
 
 use super::address::at_mirror;
-use super::done::{Fetched, Sent, SourceKind, Verified};
-use super::peers::sent as sent_by_peers;
+use super::done::{Fetched, Verified};
+use super::peers::Meeting;
 use super::plain::Whole;
 use super::show::Show;
+use super::sources::Sources;
 use super::{Job, failure, place};
 use crate::failure::{Failure, Kind, OrFail as _};
 
@@ -42,7 +41,7 @@ impl Job<'_> {
                     Mode::File => format!("{}.torrent", root.file),
                     _ => ROOT_TORRENT.to_owned(),
                 };
-                let torrent = self.torrent(Some(&beside(&name)?)).await?;
+                let torrent = self.torrent_of(&beside(&name)?).await?;
                 if let Some(torrent) = &torrent {
                     // A contradiction means that one of the two lies: neither is taken.
                     torrent.info.agrees_with(&root).or_bad()?;
@@ -53,7 +52,8 @@ impl Job<'_> {
                     let whole = Whole { name: &root.file, urls: mirrors, size, digest, verified };
                     return Ok((self.whole(whole).await?, None));
                 }
-                let peers = self.peers(torrent.as_ref()).or_environment()?;
+                let meeting = torrent.as_ref().map(Meeting::of).unwrap_or_default();
+                let peers = self.peers(&meeting).or_environment()?;
                 self.chunks(&root, mirrors, peers, verified).await
             }
             None => {
@@ -71,24 +71,26 @@ impl Job<'_> {
     }
 
     /// The torrent that was named, or the one at `beside`, when there is one.
-    pub(super) async fn torrent(&self, beside: Option<&Url>) -> Result<Option<Metainfo>, Failure> {
-        let (name, bytes) = match (&self.options.torrent, beside) {
-            (Some(name), _) => match Url::parse(name) {
-                Ok(url) => (name.clone(), self.small(&url, MAX_MANIFEST).await?.bytes.to_vec()),
-                Err(_) => {
-                    let read = std::fs::read(name);
-                    let said = |error| Failure::message(Kind::Environment, format!("{name}: {error}"));
-                    (name.clone(), read.map_err(said)?)
-                }
-            },
-            (None, Some(url)) => match self.perhaps(url, MAX_MANIFEST).await {
-                Some(small) => (url.to_string(), small.bytes.to_vec()),
-                None => return Ok(None),
-            },
-            (None, None) => return Ok(None),
-        };
-        let torrent = Metainfo::from_bytes(&bytes).map_err(|error| bad(format!("{name}: {error}")))?;
+    async fn torrent_of(&self, beside: &Url) -> Result<Option<Metainfo>, Failure> {
+        if let Some(name) = &self.options.torrent {
+            return self.read_torrent(name).await.map(Some);
+        }
+        let Some(small) = self.perhaps(beside, MAX_MANIFEST).await else { return Ok(None) };
+        let torrent =
+            Metainfo::from_bytes(&small.bytes).map_err(|error| bad(format!("{beside}: {error}")))?;
         Ok(Some(torrent))
+    }
+
+    /// The torrent in a file, or at a URL.
+    pub(super) async fn read_torrent(&self, name: &str) -> Result<Metainfo, Failure> {
+        let bytes = match Url::parse(name) {
+            Ok(url) => self.small(&url, MAX_MANIFEST).await?.bytes.to_vec(),
+            Err(_) => {
+                let said = |error| Failure::message(Kind::Environment, format!("{name}: {error}"));
+                std::fs::read(name).map_err(said)?
+            }
+        };
+        Metainfo::from_bytes(&bytes).map_err(|error| bad(format!("{name}: {error}")))
     }
 
     /// Every URL of the file, the given one first.
@@ -112,42 +114,31 @@ impl Job<'_> {
         verified: Verified,
     ) -> Result<(Fetched, Option<Seeder>), Failure> {
         let path = place::path(self.options.output.as_deref(), &root.file, false)?;
-        let mut sources: Vec<Arc<dyn Source>> = Vec::new();
-        // An earlier version has many of the chunks.
-        if path.is_file() {
-            sources.push(Arc::new(FileSource::open(&path).map_err(|error| io(&path, &error))?));
-        }
-        let locals = sources.len();
+        let mut sources = Sources::for_file(&path)?;
         for url in mirrors {
-            sources.push(Arc::new(HttpSource::new(self.client.clone(), url, Some(root.size))));
+            sources.add(mirror(&self.client, url, Some(root.size)));
         }
         let store = Arc::new(FileStore::create(&path).map_err(|error| io(&path, &error))?);
-        let show = Show::new(&root.file, sources.len());
+        let show = Show::new(&root.file, sources.list.len());
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| show.notice(&notice);
         let options = Options::default();
         let done = match peers {
             Some(peers) => {
-                let done = fetch_with_peers(root, &sources, store, peers, &options, observe).await;
+                let done = fetch_with_peers(root, &sources.list, store, peers, &options, observe).await;
                 done.map(|(done, seeder)| (done, Some(seeder)))
             }
-            None => fetch(root, &sources, store, &options, observe).await.map(|done| (done, None)),
+            None => fetch(root, &sources.list, store, &options, observe).await.map(|done| (done, None)),
         };
         drop(show);
         let (done, seeder) = done.map_err(|error| failure(&error))?;
-        let sent = sources.iter().zip(&done.by_source).enumerate().map(|(at, (source, bytes))| Sent {
-            source: source.name().to_owned(),
-            kind: if at < locals { SourceKind::Local } else { SourceKind::Mirror },
-            bytes: *bytes,
-            refused: 0,
-        });
         let fetched = Fetched {
             file: path,
             size: root.size,
-            digest: root.digest,
+            digest: Some(root.digest),
             verified,
             kept: done.progress.kept,
             refused: done.refused,
-            sources: sent.chain(sent_by_peers(&done.by_peer)).collect(),
+            sources: sources.sent(&done),
             unpacked: None,
             took: done.took,
             complete: true,

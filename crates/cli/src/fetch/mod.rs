@@ -1,6 +1,7 @@
 //! `bootwright fetch`: a file from mirrors, every chunk of it verified where a manifest says how.
 //!
 //! 1. [`address`]: what each URL is: the manifest of an image, a plain file, a torrent, a magnet link.
+//!    What somebody [shares](torrent) is told by the pieces of its torrent.
 //! 2. [`image`]: a manifest leads to chunks, and chunks come from every mirror at once, and from [`peers`].
 //! 3. [`plain`]: any other file, vouched for by a digest: given, or found beside it ([`sums`]).
 //! 4. [`show`]: progress, the line or the JSON of the end; [`done`]: what scripts wait for.
@@ -8,11 +9,14 @@
 mod address;
 mod done;
 mod image;
+mod judged;
 mod peers;
 mod place;
 mod plain;
 mod show;
+mod sources;
 mod sums;
+mod torrent;
 mod unpack;
 
 use std::path::PathBuf;
@@ -32,7 +36,8 @@ use done::Fetched;
 ///
 /// A URL that ends in /image.json is an image's: its root is fetched, in chunks that are each verified before they
 /// are stored, from all mirrors at once and from the machines that fetch it too. Any other URL is a plain file. It is verified when a digest is given or
-/// found beside it: URL.sha256, or SHA256SUMS in its directory. A download that was broken off goes on where it was.
+/// found beside it: URL.sha256, or SHA256SUMS in its directory. A torrent, at a URL or in a file, or a magnet link
+/// stands for the files that it is of, which come from its peers and web seeds. A download that was broken off goes on where it was.
 /// The file appears under its name when it is complete and verified.
 ///
 /// http_proxy, https_proxy, all_proxy and no_proxy count, and SSL_CERT_FILE names further authorities.
@@ -40,8 +45,8 @@ use done::Fetched;
 /// Example: bootwright fetch http://10.0.0.1/images/worker/image.json -o root.img --mirror http://10.0.0.2/images/worker/
 #[derive(Args)]
 pub struct Fetch {
-    /// What to fetch; several are fetched one after the other.
-    #[arg(value_name = "URL", required = true)]
+    /// What to fetch; several are fetched one after the other. A torrent may be a file here.
+    #[arg(value_name = "URL", required_unless_present = "torrent")]
     urls: Vec<String>,
     /// The file to write, or the directory to put it into [default: its name, here].
     #[arg(short, long, value_name = "OUT")]
@@ -52,15 +57,19 @@ pub struct Fetch {
     /// Another URL of the same file, or of its directory when it ends in a slash.
     #[arg(long = "mirror", value_name = "URL")]
     mirrors: Vec<Url>,
-    /// A torrent of the file: its web seeds are mirrors too. It must not contradict the manifest.
+    /// A torrent of the file: its peers and web seeds have it too. It must not contradict the manifest; for a URL
+    /// without one, or without a URL, it vouches for the file.
     #[arg(long, value_name = "FILE|URL")]
     torrent: Option<String>,
     /// The artifact of the image to fetch [default: its root].
     #[arg(long, value_name = "NAME")]
     artifact: Option<String>,
-    /// Take chunks of an image from other machines, and give them what has come.
+    /// Take chunks from other machines, and give them what has come.
     #[arg(long, value_enum, default_value = "on")]
     peers: Switch,
+    /// Look for peers on this network by multicast (BEP 14): auto does it when no tracker and no peer is known.
+    #[arg(long, value_enum, default_value = "auto")]
+    local_discovery: Local,
     /// Give to other machines for so long after everything is there, and print "complete" before that.
     #[arg(long, value_name = "SECONDS")]
     linger: Option<u64>,
@@ -81,6 +90,13 @@ enum Switch {
     Off,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Local {
+    Auto,
+    On,
+    Off,
+}
+
 /// What every way of fetching needs.
 struct Job<'a> {
     options: &'a Fetch,
@@ -90,8 +106,7 @@ struct Job<'a> {
 impl Fetch {
     /// Fetches everything, then says so.
     pub fn run(self) -> Result<(), Failure> {
-        let addresses = self.urls.iter().map(|url| Address::parse(url)).collect::<Result<Vec<_>, _>>();
-        let addresses = addresses.map_err(|why| Failure::message(Kind::Usage, why))?;
+        let addresses = self.addresses().map_err(|why| Failure::message(Kind::Usage, why))?;
         self.check(&addresses)?;
         // What an earlier run said must not be taken for what this one does.
         done::withdraw(self.done_file.as_deref()).or_environment()?;
@@ -111,6 +126,14 @@ impl Fetch {
         })
     }
 
+    /// What is to be fetched, the torrent alone when there is no URL.
+    fn addresses(&self) -> Result<Vec<Address>, String> {
+        match &self.torrent {
+            Some(torrent) if self.urls.is_empty() => Ok(vec![Address::Torrent(torrent.clone())]),
+            _ => self.urls.iter().map(|url| Address::parse(url)).collect(),
+        }
+    }
+
     /// Options that make no sense together.
     fn check(&self, addresses: &[Address]) -> Result<(), Failure> {
         let refuse = |text: &str| Err(Failure::message(Kind::Usage, text));
@@ -124,8 +147,18 @@ impl Fetch {
             return refuse("several URLs need a directory with -o, one that exists");
         }
         let image = addresses.iter().all(|address| matches!(address, Address::Image(_)));
-        if self.linger.is_some() && (self.peers == Switch::Off || self.decompress || !image) {
-            return refuse("--linger is for images and peers: there is nothing to give otherwise");
+        let shared = |address: &Address| matches!(address, Address::Torrent(_) | Address::Magnet(_));
+        let plain = addresses.iter().any(|address| matches!(address, Address::Plain(_)));
+        if self.linger.is_some()
+            && (self.peers == Switch::Off || self.decompress || plain && self.torrent.is_none())
+        {
+            return refuse("--linger is for images, torrents and peers: there is nothing to give otherwise");
+        }
+        if self.decompress && (addresses.iter().any(shared) || plain && self.torrent.is_some()) {
+            return refuse("--decompress is not for torrents: their pieces come in any order");
+        }
+        if self.torrent.is_some() && !self.urls.is_empty() && addresses.iter().any(shared) {
+            return refuse("--torrent is of a file at another URL: give one torrent or the other");
         }
         if self.artifact.is_some() && !image {
             return refuse("--artifact is for the URL of an image, which ends in /image.json");
@@ -138,7 +171,12 @@ impl Job<'_> {
     async fn fetch(&self, address: &Address) -> Result<(Fetched, Option<Seeder>), Failure> {
         match address {
             Address::Image(url) => self.image(url).await,
-            Address::Plain(url) => Ok((self.plain(url).await?, None)),
+            Address::Torrent(name) => self.torrent(name, Vec::new()).await,
+            Address::Magnet(magnet) => self.magnet(magnet).await,
+            Address::Plain(url) => match &self.options.torrent {
+                Some(torrent) => self.torrent(torrent, vec![url.clone()]).await,
+                None => Ok((self.plain(url).await?, None)),
+            },
         }
     }
 }
@@ -155,7 +193,9 @@ fn trust() -> Result<Trust, Failure> {
 /// A failed download: bad bytes are one thing, a bad network another.
 fn failure(error: &Error) -> Failure {
     let kind = match error {
-        Error::Digest { .. } | Error::Corrupt { .. } | Error::TooLarge { .. } => Kind::Bad,
+        Error::Digest { .. } | Error::Corrupt { .. } | Error::TooLarge { .. } | Error::Torrent { .. } => {
+            Kind::Bad
+        }
         _ => Kind::Environment,
     };
     Failure::message(kind, explain(error))

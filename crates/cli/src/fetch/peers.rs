@@ -1,6 +1,7 @@
 //! Machines that fetch the same file: taking part in their swarm, and giving on when all is there.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bootwright_fetch::{LocalDiscovery, PeerOptions, PeerShare, Port, Seeder};
@@ -10,24 +11,46 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use super::done::{Sent, SourceKind};
-use super::{Job, Switch};
+use super::{Job, Local, Switch};
+
+/// Where peers of a file may be met.
+#[derive(Default)]
+pub(super) struct Meeting {
+    /// Announce URLs, in tiers.
+    pub(super) trackers: Vec<Vec<String>>,
+    /// Peers that are known already.
+    pub(super) peers: Vec<SocketAddr>,
+    /// By the trackers alone (BEP 27).
+    pub(super) private: bool,
+}
+
+impl Meeting {
+    /// As a torrent says.
+    pub(super) fn of(torrent: &Metainfo) -> Self {
+        Self { trackers: torrent.trackers.clone(), peers: Vec::new(), private: torrent.info.private }
+    }
+}
 
 impl Job<'_> {
-    /// How we take part in the swarm; `None` when we do not. Trackers are those of `torrent`; with or without
-    /// one, peers on this network are looked for, unless the torrent forbids it (BEP 27).
-    pub(super) fn peers(&self, torrent: Option<&Metainfo>) -> io::Result<Option<PeerOptions>> {
+    /// How we take part in the swarm; `None` when we do not.
+    pub(super) fn peers(&self, meeting: &Meeting) -> io::Result<Option<PeerOptions>> {
         if self.options.peers == Switch::Off {
             return Ok(None);
         }
         let mut options = PeerOptions::new(Port::any(0)?, self.client.clone(), None);
-        let tiers = torrent.map(|torrent| torrent.trackers.as_slice()).unwrap_or_default();
-        // UDP trackers (BEP 15) are not asked.
         let urls = |tier: &Vec<String>| -> Vec<Url> {
             let urls = tier.iter().filter_map(|url| Url::parse(url).ok());
-            urls.filter(|url| ["http", "https"].contains(&url.scheme())).collect()
+            urls.filter(|url| ["http", "https", "udp"].contains(&url.scheme())).collect()
         };
-        options.trackers = tiers.iter().map(urls).filter(|tier| !tier.is_empty()).collect();
-        if !torrent.is_some_and(|torrent| torrent.info.private) {
+        options.trackers = meeting.trackers.iter().map(urls).filter(|tier| !tier.is_empty()).collect();
+        options.peers = meeting.peers.clone();
+        let wanted = match self.options.local_discovery {
+            // Who has a tracker needs no multicast.
+            Local::Auto => options.trackers.is_empty() && options.peers.is_empty(),
+            Local::On => true,
+            Local::Off => false,
+        };
+        if wanted && !meeting.private {
             options.local = LocalDiscovery::On;
         }
         Ok(Some(options))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bootwright_fetch::{
-    BACKOFF_BASE, Backoff, Cause, Error, FileOptions, FileStore, HttpSource, Notice, Retries, RetryPolicy,
-    Small, Store, explain, fetch_file, get_small,
+    BACKOFF_BASE, Backoff, Cause, Error, FileOptions, FileStore, Notice, Observer, Retries, RetryPolicy,
+    Small, Store, explain, fetch_file, get_small, get_small_from, mirror,
 };
 use bootwright_image::Digest;
 use url::Url;
@@ -43,14 +43,12 @@ impl Job<'_> {
     pub(super) async fn plain(&self, url: &Url) -> Result<Fetched, Failure> {
         let name =
             percent_encoding::percent_decode_str(file_name(url).unwrap_or_default()).decode_utf8_lossy();
-        let torrent = self.torrent(None).await?;
-        let size = torrent.as_ref().map(|torrent| torrent.info.size());
         let (digest, verified) = match self.options.digest {
             Some(digest) => (Some(digest), Verified::Digest),
             None => self.sums(url, &name).await,
         };
-        let urls = self.mirrors(url.clone(), &name, torrent.as_ref());
-        self.whole(Whole { name: &name, urls, size, digest, verified }).await
+        let urls = self.mirrors(url.clone(), &name, None);
+        self.whole(Whole { name: &name, urls, size: None, digest, verified }).await
     }
 
     /// Looks for checksums beside the file.
@@ -63,10 +61,10 @@ impl Job<'_> {
             let Some(place) = place else { continue };
             let Some(small) = self.perhaps(&place, MAX_SUMS).await else { continue };
             match look(&String::from_utf8_lossy(&small.bytes), name, alone) {
-                Said::Digest(digest) => return (Some(digest), Verified::Sums(place.to_string())),
-                Said::Nothing => eprintln!("bootwright: {place} says nothing of {name}"),
+                Said::Digest(digest) => return (Some(digest), Verified::Sums(told(&place))),
+                Said::Nothing => eprintln!("bootwright: {} says nothing of {name}", told(&place)),
                 Said::NoSums(line) => {
-                    eprintln!("bootwright: {place} is no file of checksums (line {line}): not used");
+                    eprintln!("bootwright: {} is no file of checksums (line {line}): not used", told(&place));
                 }
             }
         }
@@ -88,9 +86,9 @@ impl Job<'_> {
         let mut last: Option<Error> = None;
         for url in &wanted.urls {
             if let Some(error) = last.take() {
-                show.line(&format!("warning: {}; goes on with {url}", explain(&error)));
+                show.line(&format!("warning: {}; goes on with {}", explain(&error), told(url)));
             }
-            let source = HttpSource::new(self.client.clone(), url.clone(), wanted.size);
+            let source = mirror(&self.client, url.clone(), wanted.size);
             let before = stored;
             let observe = &mut |notice: Notice<'_>| {
                 if let Notice::Progress(progress) = &notice {
@@ -100,10 +98,10 @@ impl Job<'_> {
                 show.notice(&notice);
             };
             let options = FileOptions::up_to(wanted.size.unwrap_or(u64::MAX));
-            let result = fetch_file(&source, wanted.digest, store.clone(), &options, observe).await;
+            let result = fetch_file(&*source, wanted.digest, store.clone(), &options, observe).await;
             let base = before.max(kept.unwrap_or(0));
             sources.push(Sent {
-                source: url.to_string(),
+                source: source.name().to_owned(),
                 kind: SourceKind::Mirror,
                 bytes: stored.saturating_sub(base),
                 refused: 0,
@@ -113,7 +111,7 @@ impl Job<'_> {
                     return Ok(Fetched {
                         file: path,
                         size: done.size,
-                        digest: done.digest,
+                        digest: Some(done.digest),
                         verified: wanted.verified,
                         kept: kept.unwrap_or(0),
                         refused: 0,
@@ -145,17 +143,20 @@ impl Job<'_> {
 
     /// A small file that may not be there; any other trouble is told.
     pub(super) async fn perhaps(&self, url: &Url, limit: usize) -> Option<Small> {
-        match get_small(&self.client, url, limit, PERHAPS, &mut |_| ()).await {
+        match self.get(url, limit, PERHAPS, &mut |_| ()).await {
             Ok(small) => Some(small),
             Err(error) => {
                 let absent = match &error {
                     Error::Transfer { failure, .. } => {
-                        matches!(failure.cause, Cause::Status { status: 400..500, .. })
+                        matches!(
+                            failure.cause,
+                            Cause::Status { status: 400..500, .. } | Cause::Ftp { code: 550, .. }
+                        )
                     }
                     _ => false,
                 };
                 if !absent {
-                    eprintln!("bootwright: looking for {url}: {}", explain(&error));
+                    eprintln!("bootwright: looking for {}: {}", told(url), explain(&error));
                 }
                 None
             }
@@ -166,7 +167,31 @@ impl Job<'_> {
     pub(super) async fn small(&self, url: &Url, limit: usize) -> Result<Small, Failure> {
         let show = Show::new(file_name(url).unwrap_or_default(), 1);
         let observe = &mut |notice: Notice<'_>| show.notice(&notice);
-        let small = get_small(&self.client, url, limit, RetryPolicy::default(), observe).await;
-        small.map_err(|error| failure(&error))
+        self.get(url, limit, RetryPolicy::default(), observe).await.map_err(|error| failure(&error))
     }
+
+    async fn get(
+        &self,
+        url: &Url,
+        limit: usize,
+        retry: RetryPolicy,
+        observe: Observer<'_>,
+    ) -> Result<Small, Error> {
+        match url.scheme() {
+            "ftp" | "ftps" => {
+                let mirror = mirror(&self.client, url.clone(), None);
+                let bytes = get_small_from(&*mirror, limit, retry, observe).await?;
+                Ok(Small { bytes, url: url.clone(), date: None })
+            }
+            _ => get_small(&self.client, url, limit, retry, observe).await,
+        }
+    }
+}
+
+/// The URL as it may be told: without a password.
+fn told(url: &Url) -> String {
+    let mut told = url.clone();
+    // Fails only for URLs that cannot have one.
+    let _ = told.set_password(None);
+    told.to_string()
 }

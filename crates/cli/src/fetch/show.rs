@@ -79,11 +79,13 @@ pub(super) fn tell(fetched: &Fetched, json: bool) -> io::Result<()> {
         Verified::Manifest(url) => format!("verified by {url}"),
         Verified::Digest => "verified".to_owned(),
         Verified::Sums(url) => format!("verified by {url}"),
+        Verified::Torrent(hash) => format!("verified by the torrent {hash} (SHA-1)"),
         Verified::Nobody => "NOT verified: no digest was given or found".to_owned(),
     };
     let (seconds, rate) = (fetched.took.as_secs_f64(), rate(fetched));
     let (file, size) = (fetched.file.display(), HumanBytes(fetched.size));
-    writeln!(out, "{file}: {size} in {seconds:.1} s{rate}, {}, {verified}", fetched.digest)?;
+    let digest = fetched.digest.map(|digest| format!(", {digest}")).unwrap_or_default();
+    writeln!(out, "{file}: {size} in {seconds:.1} s{rate}{digest}, {verified}")?;
     if let Some(unpacked) = &fetched.unpacked {
         writeln!(out, "  unpacked: {}, {}", HumanBytes(unpacked.size), unpacked.digest)?;
     }

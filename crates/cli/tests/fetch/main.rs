@@ -8,8 +8,10 @@
     reason = "a test may panic"
 )]
 
+mod ftp;
 mod served;
 mod tls;
+mod torrents;
 mod web;
 
 use std::path::Path;

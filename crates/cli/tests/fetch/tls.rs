@@ -38,7 +38,7 @@ fn free_port() -> u16 {
 }
 
 /// `ca.pem`, and `server.pem` with `server.key` for 127.0.0.1.
-fn certificates(place: &Path) {
+pub fn certificates(place: &Path) {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -22,9 +22,17 @@ pub struct Web {
 }
 
 impl Web {
+    /// As [`Web::start`], at ::1.
+    pub fn start_at_six(pages: &[(&str, Page)], missing: (u16, &str)) -> Self {
+        Self::serve(TcpListener::bind(("::1", 0)).unwrap(), pages, missing)
+    }
+
     /// Serves `pages`; any other path is answered with `missing`: status and text.
     pub fn start(pages: &[(&str, Page)], missing: (u16, &str)) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::serve(TcpListener::bind(("127.0.0.1", 0)).unwrap(), pages, missing)
+    }
+
+    fn serve(listener: TcpListener, pages: &[(&str, Page)], missing: (u16, &str)) -> Self {
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let pages: HashMap<String, Page> =

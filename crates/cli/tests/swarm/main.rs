@@ -14,6 +14,7 @@
 mod clients;
 mod fleet;
 mod ipv6;
+mod local;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -86,6 +86,14 @@ pub enum Cause {
         /// ETag of this answer, or what stands for it.
         now: String,
     },
+    /// An FTP server answered with an error.
+    #[error("FTP answer {code}: {text}")]
+    Ftp {
+        /// Its code (RFC 959 section 4.2).
+        code: u32,
+        /// What it says.
+        text: String,
+    },
     /// The proxy does not let us through.
     #[error("the proxy {proxy} fails: {what}")]
     Proxy {
@@ -163,6 +171,7 @@ impl Cause {
             }
             Self::Status { .. }
             | Self::Proxy { status: Some(400..500), .. }
+            | Self::Ftp { code: 500.., .. }
             | Self::Certificate(_)
             | Self::Redirect { .. }
             | Self::Size { .. }

@@ -44,8 +44,7 @@ pub(super) async fn connect(
     limit: Duration,
 ) -> Result<Connected, Cause> {
     let (host, port) = via.map_or((&key.host, key.port), |via| (&via.host, via.port));
-    let addresses = resolver.lookup(host).await.map_err(Cause::Dns)?;
-    let (address, mut tcp) = first_to_answer(&alternate(&addresses), port, limit).await?;
+    let (address, mut tcp) = tcp(resolver, host, port, limit).await?;
     // Requests are small and come one at a time: nothing is gained by waiting for more.
     tcp.set_nodelay(true).map_err(|error| Cause::Connect(vec![(address, error)]))?;
     if !key.secure {
@@ -65,6 +64,17 @@ pub(super) async fn connect(
         return http2(stream, address).await;
     }
     http1(Box::new(stream), address, Form::Origin).await
+}
+
+/// A TCP connection to the first address of `host` that answers.
+pub(super) async fn tcp(
+    resolver: &Resolver,
+    host: &str,
+    port: u16,
+    limit: Duration,
+) -> Result<(SocketAddr, TcpStream), Cause> {
+    let addresses = resolver.lookup(host).await.map_err(Cause::Dns)?;
+    first_to_answer(&alternate(&addresses), port, limit).await
 }
 
 async fn http1(io: Box<dyn Io>, address: SocketAddr, form: Form) -> Result<Connected, Cause> {

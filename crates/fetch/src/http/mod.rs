@@ -130,6 +130,22 @@ impl Client {
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
+    /// A TCP connection to `host`.
+    #[cfg(feature = "ftp")]
+    pub(crate) async fn tcp(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(SocketAddr, tokio::net::TcpStream), Cause> {
+        connect::tcp(&self.resolver, host, port, self.timeouts.connect).await
+    }
+
+    /// What makes TLS connections.
+    #[cfg(feature = "ftp")]
+    pub(crate) fn tls(&self) -> &tokio_rustls::TlsConnector {
+        &self.tls
+    }
+
     /// The time-outs it was made with.
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts

@@ -9,7 +9,7 @@ use futures_util::stream;
 use hyper::header;
 use url::Url;
 
-use super::{Body, BoxFuture, Source};
+use super::{Begun, Body, BoxFuture, BoxStream, Mirror, Source};
 use crate::error::{Cause, Failure};
 use crate::http::{Ask, Client, Expect, Plan, Reply, interpret};
 
@@ -35,8 +35,8 @@ struct Seen {
 }
 
 /// An answer that has been found right, with what is still to be read of it.
-pub(crate) struct Opened {
-    pub(crate) plan: Plan,
+struct Opened {
+    plan: Plan,
     reply: Reply,
     /// Bytes to pass over.
     skip: u64,
@@ -57,7 +57,7 @@ impl HttpSource {
     }
 
     /// Asks for `range`; an end of `u64::MAX` stands for the end of the file.
-    pub(crate) async fn open(&self, range: Range<u64>) -> Result<Opened, Failure> {
+    async fn open(&self, range: Range<u64>) -> Result<Opened, Failure> {
         let (etag, url) = self.recall();
         let direct = url.is_some();
         let result = self.ask(range, etag, &url.unwrap_or_else(|| self.url.clone())).await;
@@ -90,11 +90,6 @@ impl HttpSource {
         Ok(Opened { skip: plan.skip, left: plan.take, at, plan, reply })
     }
 
-    /// Whether a strong ETag is known, so that another file would be noticed.
-    pub(crate) fn has_validator(&self) -> bool {
-        self.recall().0.is_some()
-    }
-
     fn recall(&self) -> (Option<String>, Option<Url>) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         (seen.etag.clone(), seen.url.clone())
@@ -107,7 +102,7 @@ impl HttpSource {
 
 impl Opened {
     /// The next bytes of the range, an empty piece while bytes in front of it go by, `None` at its end.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
+    async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
         if self.left == Some(0) {
             self.reply.keep();
             return None;
@@ -130,6 +125,13 @@ impl Opened {
         Some(Ok(piece))
     }
 
+    fn into_stream(self) -> BoxStream<'static, Result<Bytes, Failure>> {
+        Box::pin(stream::unfold(self, |mut opened| async move {
+            let next = opened.next().await?;
+            Some((next, opened))
+        }))
+    }
+
     /// hyper knows that an answer ended early, this struct knows by how much.
     fn name_truncation(&self, cause: Cause) -> Cause {
         match (&cause, self.left) {
@@ -141,7 +143,7 @@ impl Opened {
     }
 
     /// A failure at the byte that comes next.
-    pub(crate) fn fail(&self, cause: Cause) -> Failure {
+    fn fail(&self, cause: Cause) -> Failure {
         self.reply.fail(Some(self.at), cause)
     }
 }
@@ -165,11 +167,22 @@ impl Source for HttpSource {
         Box::pin(async move {
             let opened = self.open(range).await?;
             let (ranges, address) = (opened.plan.ranges, Some(opened.reply.address));
-            let bytes = stream::unfold(opened, |mut opened| async move {
-                let next = opened.next().await?;
-                Some((next, opened))
-            });
-            Ok(Body { ranges, address, bytes: Box::pin(bytes) })
+            Ok(Body { ranges, address, bytes: opened.into_stream() })
         })
+    }
+}
+
+impl Mirror for HttpSource {
+    fn begin(&self, at: u64) -> BoxFuture<'_, Result<Begun, Failure>> {
+        Box::pin(async move {
+            let opened = self.open(at..u64::MAX).await?;
+            let (size, address) = (opened.plan.size, Some(opened.reply.address));
+            let name = opened.reply.url.as_str().into();
+            Ok(Begun { size, name, address, bytes: opened.into_stream() })
+        })
+    }
+
+    fn has_validator(&self) -> bool {
+        self.recall().0.is_some()
     }
 }

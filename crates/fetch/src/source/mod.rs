@@ -1,6 +1,8 @@
 //! Whoever has the bytes: the [`Source`] trait and its implementations.
 
 mod file;
+#[cfg(feature = "ftp")]
+mod ftp;
 mod http;
 mod web_seed;
 
@@ -8,15 +10,19 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use url::Url;
 
 pub use self::file::FileSource;
+#[cfg(feature = "ftp")]
+pub use self::ftp::FtpSource;
 pub use self::http::HttpSource;
-pub(crate) use self::http::Opened;
 pub use self::web_seed::WebSeed;
 use crate::error::Failure;
+use crate::http::Client;
 use crate::schedule::Ranges;
 
 /// A future in a box, so that [`Source`] can be a trait object.
@@ -41,6 +47,37 @@ pub trait Source: Send + Sync {
 
     /// The bytes of `range`, exactly, in order, or a failure that says how far they came.
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Body, Failure>>;
+}
+
+/// A source of one whole file, whose size it says.
+pub trait Mirror: Source {
+    /// The file from byte `at` to its end.
+    fn begin(&self, at: u64) -> BoxFuture<'_, Result<Begun, Failure>>;
+
+    /// Whether it would be noticed that the file has been exchanged since it was first asked for.
+    fn has_validator(&self) -> bool;
+}
+
+/// A file that comes from some byte on.
+pub struct Begun {
+    /// Bytes of the whole file, when the server says it.
+    pub size: Option<u64>,
+    /// Who sends it, after redirects, for messages.
+    pub name: Box<str>,
+    /// The address that was connected to, for messages.
+    pub address: Option<SocketAddr>,
+    /// The bytes, in pieces of any length; empty ones are signs of life.
+    pub bytes: BoxStream<'static, Result<Bytes, Failure>>,
+}
+
+/// A mirror behind a URL: HTTP, HTTPS and, with the feature `ftp`, FTP and FTPS. A server that states another size than
+/// `size` is refused at once.
+pub fn mirror(client: &Arc<Client>, url: Url, size: Option<u64>) -> Arc<dyn Mirror> {
+    #[cfg(feature = "ftp")]
+    if ["ftp", "ftps"].contains(&url.scheme()) {
+        return Arc::new(FtpSource::new(client.clone(), url, size));
+    }
+    Arc::new(HttpSource::new(client.clone(), url, size))
 }
 
 /// The bytes of an answer.

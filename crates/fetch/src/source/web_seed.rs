@@ -1,4 +1,4 @@
-//! A web seed: the files of a torrent behind HTTP URLs (BEP 19).
+//! A web seed: the files of a torrent behind URLs (BEP 19).
 //!
 //! A torrent of one file has it at the URL, or below it when that ends in a slash; one of several has them below
 //! `URL/NAME/`. A range that spans files is a row of requests; padding (BEP 47) is nobody's file and comes from here.
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
-use super::{Body, BoxFuture, BoxStream, HttpSource, Source};
+use super::{Body, BoxFuture, BoxStream, Mirror, Source, mirror};
 use crate::error::Failure;
 use crate::http::Client;
 use crate::schedule::Ranges;
@@ -20,7 +20,7 @@ use crate::schedule::Ranges;
 /// Bytes of padding in one go.
 const ZEROS: u64 = 64 << 10;
 
-/// The files of a torrent behind an HTTP or HTTPS URL.
+/// The files of a torrent behind the URL of a [mirror].
 pub struct WebSeed {
     name: String,
     parts: Vec<Part>,
@@ -30,7 +30,7 @@ pub struct WebSeed {
 #[derive(Clone)]
 struct Part {
     range: Range<u64>,
-    source: Option<Arc<HttpSource>>,
+    source: Option<Arc<dyn Mirror>>,
 }
 
 impl WebSeed {
@@ -39,7 +39,7 @@ impl WebSeed {
     /// # Errors
     /// [`PlaceError`] when the torrent has paths that are none.
     pub fn new(client: &Arc<Client>, url: &Url, info: &Info) -> Result<Self, PlaceError> {
-        let source = |url: Url, size| Arc::new(HttpSource::new(client.clone(), url, Some(size)));
+        let source = |url: Url, size| mirror(client, url, Some(size));
         let Some(files) = info.placed()? else {
             let file = if url.path().ends_with('/') { below(url, &[info.place()?]) } else { url.clone() };
             let name = file.to_string();

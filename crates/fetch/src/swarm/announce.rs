@@ -142,6 +142,14 @@ impl Answer {
         Ok(Self::new(seconds("interval"), seconds("min interval"), peers))
     }
 
+    /// Reads what a tracker sent over UDP (BEP 15) as its answer to `transaction`; `six` when it was asked by IPv6.
+    ///
+    /// # Errors
+    /// [`AnswerError`].
+    pub fn read_datagram(bytes: &[u8], transaction: u32, six: bool) -> Result<Self, AnswerError> {
+        super::udp::read_answer(bytes, transaction, six)
+    }
+
     /// What a tracker said, within bounds.
     pub(super) fn new(
         interval: Option<Duration>,

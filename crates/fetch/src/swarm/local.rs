@@ -13,6 +13,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bootwright_image::torrent::InfoHash;
+use futures_util::future::join_all;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::sockopt::{set_ip_add_membership_with_ifindex, set_ip_multicast_if_with_ifindex};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -31,6 +34,9 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// An announcement is a few lines; more is not read.
 const MOST: usize = 1400;
+
+/// Interfaces that are announced on: a machine with more has them for others.
+const INTERFACES: usize = 16;
 
 /// Info-hashes taken from one announcement.
 const MOST_HASHES: usize = 32;
@@ -90,50 +96,57 @@ impl Announcement {
 }
 
 impl Local {
-    /// Announces and listens on both families, until nobody takes the addresses any more. A family that
-    /// this machine has not is left out.
+    /// Announces and listens on all interfaces, by both families, until nobody takes the addresses any more. A
+    /// family or an interface that does not let us is left out.
     pub(crate) async fn run<T>(self, found: mpsc::Sender<T>, wrap: impl Fn(Vec<SocketAddr>) -> T) {
         let cookie = format!("{:08x}", fastrand::u32(..));
         let announcement =
-            Announcement { port: self.port, hashes: vec![self.info_hash], cookie: Some(cookie.clone()) };
-        let groups: [IpAddr; 2] = [GROUP_V4.into(), GROUP_V6.into()];
-        let sockets = groups.map(|group| socket(group).ok());
-        let [v4, v6] = &sockets;
-        let mut due = Instant::now();
-        let mut sent = 0;
-        loop {
-            let heard = tokio::select! {
-                heard = hear(v4) => heard,
-                heard = hear(v6) => heard,
-                () = found.closed() => return,
-                () = sleep_until(due) => {
-                    for (group, socket) in groups.iter().zip(&sockets) {
-                        let to = SocketAddr::new(*group, PORT);
-                        if let Some(socket) = socket {
-                            // A network without multicast is found out by nobody answering.
-                            let _ = socket.send_to(&announcement.to_bytes(to), to).await;
-                        }
-                    }
-                    sent += 1;
-                    due = Instant::now() + if sent < 2 { AGAIN } else { INTERVAL };
-                    continue;
-                }
-            };
-            let Some((from, theirs)) = heard else { continue };
-            let ours = theirs.cookie.as_ref() == Some(&cookie);
-            if !ours && theirs.hashes.contains(&self.info_hash) {
-                let peer = SocketAddr::new(from.ip().to_canonical(), theirs.port);
-                if found.send(wrap(vec![peer])).await.is_err() {
-                    return;
-                }
+            Announcement { port: self.port, hashes: vec![self.info_hash], cookie: Some(cookie) };
+        let sockets = interfaces().into_iter().flat_map(|interface| {
+            [GROUP_V4.into(), GROUP_V6.into()].map(|group| Some((group, socket(group, interface).ok()?)))
+        });
+        let talks =
+            sockets.flatten().map(|(group, socket)| talk(socket, group, &announcement, &found, &wrap));
+        join_all(talks).await;
+    }
+}
+
+/// Announces and listens by one socket.
+async fn talk<T>(
+    socket: UdpSocket,
+    group: IpAddr,
+    ours: &Announcement,
+    found: &mpsc::Sender<T>,
+    wrap: &impl Fn(Vec<SocketAddr>) -> T,
+) {
+    let to = SocketAddr::new(group, PORT);
+    let mut due = Instant::now();
+    let mut sent = 0;
+    loop {
+        let heard = tokio::select! {
+            heard = hear(&socket) => heard,
+            () = found.closed() => return,
+            () = sleep_until(due) => {
+                // A network without multicast is found out by nobody answering.
+                let _ = socket.send_to(&ours.to_bytes(to), to).await;
+                sent += 1;
+                due = Instant::now() + if sent < 2 { AGAIN } else { INTERVAL };
+                continue;
+            }
+        };
+        let Some((mut from, theirs)) = heard else { continue };
+        if theirs.cookie != ours.cookie && theirs.hashes.iter().any(|hash| ours.hashes.contains(hash)) {
+            // The interface stays with a link-local address.
+            from.set_port(theirs.port);
+            if found.send(wrap(vec![from])).await.is_err() {
+                return;
             }
         }
     }
 }
 
 /// The next announcement that comes in.
-async fn hear(socket: &Option<UdpSocket>) -> Option<(SocketAddr, Announcement)> {
-    let Some(socket) = socket else { return std::future::pending().await };
+async fn hear(socket: &UdpSocket) -> Option<(SocketAddr, Announcement)> {
     let mut bytes = [0; MOST];
     match socket.recv_from(&mut bytes).await {
         Ok((length, from)) => Some((from, Announcement::read(bytes.get(..length)?)?)),
@@ -145,7 +158,19 @@ async fn hear(socket: &Option<UdpSocket>) -> Option<(SocketAddr, Announcement)> 
     }
 }
 
-fn socket(group: IpAddr) -> io::Result<UdpSocket> {
+/// The numbers of this network's interfaces, but for loopback; 0, the system's choice, when they cannot be told.
+/// Without a route, as in a network of its own, the system has no choice.
+fn interfaces() -> Vec<u32> {
+    let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::DGRAM, None) else { return vec![0] };
+    let names = text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
+    let numbers = names.filter(|name| *name != "lo").filter_map(|name| name_to_index(&socket, name).ok());
+    let numbers: Vec<u32> = numbers.take(INTERFACES).collect();
+    if numbers.is_empty() { vec![0] } else { numbers }
+}
+
+/// A member of `group` at one interface.
+fn socket(group: IpAddr, interface: u32) -> io::Result<UdpSocket> {
     let (any, domain): (IpAddr, Domain) = match group {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Domain::IPV4),
         IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Domain::IPV6),
@@ -160,8 +185,15 @@ fn socket(group: IpAddr) -> io::Result<UdpSocket> {
     }
     socket.bind(&SocketAddr::new(any, PORT).into())?;
     match group {
-        IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?,
-        IpAddr::V6(group) => socket.join_multicast_v6(&group, 0)?,
+        IpAddr::V4(group) => {
+            let any = Ipv4Addr::UNSPECIFIED;
+            set_ip_add_membership_with_ifindex(&socket, &group, &any, interface)?;
+            set_ip_multicast_if_with_ifindex(&socket, &group, &any, interface)?;
+        }
+        IpAddr::V6(group) => {
+            socket.join_multicast_v6(&group, interface)?;
+            socket.set_multicast_if_v6(interface)?;
+        }
     }
     UdpSocket::from_std(socket.into())
 }

@@ -18,5 +18,5 @@ pub(crate) mod udp;
 pub mod wire;
 
 pub use bits::{Bits, BitsError};
-pub use net::{LocalDiscovery, PeerOptions, PeerShare, Port, fetch_metadata};
+pub use net::{LocalDiscovery, METADATA_HOPE, PeerOptions, PeerShare, Port, fetch_metadata};
 pub use seeder::{SeedStatus, Seeder};

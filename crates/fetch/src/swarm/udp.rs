@@ -143,7 +143,7 @@ fn read_connection(bytes: &[u8], transaction: u32) -> Result<[u8; 8], AnswerErro
     payload.first_chunk().copied().ok_or(AnswerError::Datagram("it is too short"))
 }
 
-fn read_answer(bytes: &[u8], transaction: u32, six: bool) -> Result<Answer, AnswerError> {
+pub(super) fn read_answer(bytes: &[u8], transaction: u32, six: bool) -> Result<Answer, AnswerError> {
     let (interval, rest) = number(payload(bytes, ANNOUNCE, transaction)?)?;
     let (_leechers, rest) = number(rest)?;
     let (_seeders, rest) = number(rest)?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bootwright_image::{Digest, Digester};
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout};
 
 use crate::error::{Cause, Error, Failure};
@@ -20,7 +21,7 @@ use crate::http::STALL_TIMEOUT;
 use crate::options::{Notice, Observer, Progress};
 use crate::piece::Gather;
 use crate::retry::{Attempts, RetryPolicy};
-use crate::source::{HttpSource, Opened, Source as _};
+use crate::source::{Begun, Mirror};
 use crate::store::Store;
 use writer::{Writer, digest_store};
 
@@ -66,7 +67,7 @@ enum Stop {
 /// # Errors
 /// [`Error::Transfer`], [`Error::Digest`], [`Error::TooLarge`], [`Error::Store`].
 pub async fn fetch_file(
-    source: &HttpSource,
+    source: &dyn Mirror,
     digest: Option<Digest>,
     store: Arc<dyn Store>,
     options: &FileOptions,
@@ -87,7 +88,7 @@ pub async fn fetch_file(
 }
 
 struct Transfer<'a> {
-    source: &'a HttpSource,
+    source: &'a dyn Mirror,
     digest: Option<Digest>,
     store: Arc<dyn Store>,
     options: FileOptions,
@@ -102,7 +103,7 @@ struct Transfer<'a> {
 
 impl<'a> Transfer<'a> {
     fn new(
-        source: &'a HttpSource,
+        source: &'a dyn Mirror,
         digest: Option<Digest>,
         store: Arc<dyn Store>,
         options: FileOptions,
@@ -168,8 +169,8 @@ impl<'a> Transfer<'a> {
 
     /// One request, from where we are to the end.
     async fn attempt(&mut self, observe: Observer<'_>) -> Result<(), Stop> {
-        let mut opened = self.source.open(self.at..u64::MAX).await.map_err(Stop::Failed)?;
-        let size = opened.plan.size;
+        let mut opened = self.source.begin(self.at).await.map_err(Stop::Failed)?;
+        let size = opened.size;
         if size.is_some_and(|size| size > self.options.limit) {
             return Err(Stop::Fatal(self.too_large(size)));
         }
@@ -201,10 +202,15 @@ impl<'a> Transfer<'a> {
     }
 
     /// Takes in one piece; `false` at the end.
-    async fn receive(&self, opened: &mut Opened, gather: &mut Gather) -> Result<bool, Stop> {
+    async fn receive(&self, opened: &mut Begun, gather: &mut Gather) -> Result<bool, Stop> {
         let stall = self.options.stall;
-        match timeout(stall, opened.next()).await {
-            Err(_) => Err(Stop::Failed(opened.fail(Cause::Stalled(stall)))),
+        match timeout(stall, opened.bytes.next()).await {
+            Err(_) => Err(Stop::Failed(Failure {
+                source_name: opened.name.clone(),
+                address: opened.address,
+                offset: Some(self.at + gather.len() as u64),
+                cause: Cause::Stalled(stall),
+            })),
             Ok(None) => Ok(false),
             Ok(Some(Err(failure))) => Err(Stop::Failed(failure)),
             Ok(Some(Ok(piece))) => {

@@ -1,6 +1,7 @@
 //! An origin, a tracker, and machines that fetch.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::tracker::Tracker;
 
 /// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Fleet {
     pub tracker: Tracker,
@@ -94,10 +95,21 @@ impl Fleet {
 
     /// A machine that fetches from peers alone.
     pub fn start(&self) -> JoinHandle<Machine> {
-        let path = self.directory.path().join(format!("{}.img", fastrand::u64(..)));
-        let store = Arc::new(FileStore::in_place(&path).unwrap());
+        self.start_at(self.directory.path().join(format!("{}.img", fastrand::u64(..))))
+    }
+
+    /// The same with its file at `path`, where something may lie.
+    pub fn start_at(&self, path: PathBuf) -> JoinHandle<Machine> {
         let (manifest, peers, image) = (self.manifest.clone(), peers(&self.tracker), self.image.clone());
         tokio::spawn(async move {
+            // One that was killed holds its lock until the last of its threads has done with it.
+            let store = loop {
+                match FileStore::in_place(&path) {
+                    Ok(store) => break Arc::new(store),
+                    Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
             let options = Options::default();
             let mut failures = Vec::new();
             let mut observe = |notice: bootwright_fetch::Notice<'_>| {

@@ -18,7 +18,7 @@ const HAVE_ALL: &[u8] = b"\0\0\0\x01\x0e";
 
 /// What a liar does after the handshake.
 #[derive(Clone, Copy)]
-enum Lie {
+pub enum Lie {
     /// It answers each request with other bytes.
     Damage,
     /// It answers none.
@@ -54,7 +54,7 @@ async fn among_liars(lie: Lie) -> (Fleet, Machine) {
 }
 
 /// Shakes hands and lies until it is cut off.
-async fn tell(mut stream: TcpStream, lie: Lie) -> std::io::Result<()> {
+pub async fn tell(mut stream: TcpStream, lie: Lie) -> std::io::Result<()> {
     let mut hello = [0; 68];
     stream.read_exact(&mut hello).await?;
     // The same swarm and extensions, another identity.

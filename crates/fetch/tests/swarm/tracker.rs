@@ -12,6 +12,7 @@ use url::Url;
 pub struct Tracker {
     address: SocketAddr,
     ports: Arc<Mutex<BTreeSet<u16>>>,
+    serving: tokio::task::AbortHandle,
 }
 
 impl Tracker {
@@ -22,12 +23,12 @@ impl Tracker {
         let address = listener.local_addr().unwrap();
         let ports = Arc::new(Mutex::new(BTreeSet::new()));
         let known = ports.clone();
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(answer(stream, ip, known.clone()));
             }
         });
-        Self { address, ports }
+        Self { address, ports, serving: serving.abort_handle() }
     }
 
     pub fn url(&self) -> Url {
@@ -37,6 +38,16 @@ impl Tracker {
     /// Gives this port to everybody, too.
     pub fn add(&self, port: u16) {
         self.ports.lock().unwrap().insert(port);
+    }
+
+    /// Nobody listens any more.
+    pub fn stop(&self) {
+        self.serving.abort();
+    }
+
+    /// The ports of all who have announced.
+    pub fn ports(&self) -> Vec<u16> {
+        self.ports.lock().unwrap().iter().copied().collect()
     }
 
     /// Where machines are.

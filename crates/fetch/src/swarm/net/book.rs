@@ -13,6 +13,14 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// An address of IPv4 that came in the clothes of IPv6 is what it is; a link-local one keeps its interface.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 struct Entry {
     busy: bool,
     failures: u32,
@@ -27,7 +35,7 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn add(&mut self, address: SocketAddr) {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = canonical(address);
         if self.entries.len() < MOST && !self.banned.contains(&address.ip()) {
             let new = Entry { busy: false, failures: 0, not_before: Duration::ZERO };
             self.entries.entry(address).or_insert(new);

@@ -22,7 +22,7 @@ use url::Url;
 
 pub use hub::PeerShare;
 pub(crate) use hub::{Hub, Turn};
-pub use metadata::fetch_metadata;
+pub use metadata::{METADATA_HOPE, fetch_metadata};
 pub use port::Port;
 
 use super::policy::Manners;

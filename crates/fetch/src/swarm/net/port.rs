@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::book::canonical;
 use super::dial::{self, Greeted};
 
 /// Strangers that are shaking hands at one time: each costs a socket for ten seconds at most.
@@ -167,7 +168,7 @@ async fn accept(listener: TcpListener, swarms: Swarms, strangers: Arc<Semaphore>
 
 /// Shakes hands with a stranger and hands it to the swarm that it asks for.
 async fn greet(stream: TcpStream, address: SocketAddr, swarms: &Swarms, peer_id: [u8; 20]) {
-    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    let address = canonical(address);
     let known = |swarm: &InfoHash| lock(swarms).contains_key(swarm);
     // What a stranger does wrong is of no interest: it has asked for nothing yet.
     let Ok(greeted) = dial::answer(stream, address, peer_id, known).await else { return };

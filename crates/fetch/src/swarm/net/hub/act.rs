@@ -161,7 +161,9 @@ impl Hub {
                 peer.share.client = told.client.unwrap_or_default();
                 let address = peer.share.address;
                 if let Some(port) = told.port {
-                    self.book.settle((address.ip(), port).into());
+                    let mut listens = address;
+                    listens.set_port(port);
+                    self.book.settle(listens);
                 }
                 self.handle(Event::Introduced(id, told.requests, told.origin));
             }
