@@ -3,8 +3,13 @@
 use bootwright_e2e::{LOGIN, Scenario};
 use bootwright_image::timeline::Stage;
 
-/// Who serves the image's manifest, and not its root any more; where reports go all the same.
-const ELSEWHERE: &str = "bootwright.image=http://10.77.0.3/images/hello/image.json \
+/// A machine with a gateway, as most have: local discovery goes where the default route goes.
+const FIRST: &str =
+    "ip=10.77.0.60::10.77.0.1:24::eth0:none bootwright.image=http://10.77.0.1/images/hello/image.json";
+
+/// Another one. Its server has the image's manifest, and not its root; reports go to the first one's all the same.
+const SECOND: &str = "ip=10.77.0.61::10.77.0.1:24::eth0:none \
+                         bootwright.image=http://10.77.0.3/images/hello/image.json \
                          bootwright.report=http://10.77.0.1/v1/report";
 
 /// What the system's own tools say of the survivor.
@@ -34,14 +39,15 @@ fn others_are_given_the_root_when_the_server_is_gone() {
     scenario.sees(r"^seeding ends: [1-9][0-9]* MiB went to [1-9][0-9]* peers");
 }
 
+// Not seen to pass yet: without a gateway the two machines did not hear each other, with one it has not been run.
 #[test]
 #[ignore = "long"]
 fn the_next_machine_gets_its_root_from_the_first_one() {
-    let scenario = Scenario::new("hello").serve().nginx_without_root().boot_directly("", 1024);
+    let scenario = Scenario::new("hello").serve().nginx_without_root().boot_directly(FIRST, 1024);
     scenario.sees(LOGIN);
     scenario.reports(Stage::System, "");
     // The second machine's server has all but the root, and no tracker; the first machine is near.
-    let mut scenario = scenario.boot_another_directly(ELSEWHERE);
+    let mut scenario = scenario.boot_another_directly(SECOND);
     scenario.sees("10.77.0.3/images/hello/root.img.*404");
     scenario.sees("every byte of the root is verified: 0.0 MiB from mirrors, .* from [1-9] peers");
     scenario.sees(LOGIN);
