@@ -10,8 +10,14 @@ pub(super) const SPARING: u32 = 4;
 
 impl Scheduler {
     /// The source that shall be asked next, and for what.
+    ///
+    /// Nothing new is asked for while a mirror sends what somebody waits for: on a slow link, what nobody waits
+    /// for would only make that take longer.
     pub(super) fn choose(&mut self) -> Option<(SourceId, Range<u32>)> {
         self.advance();
+        if self.sends_demanded() {
+            return None;
+        }
         let most = match self.mirrors {
             Mirrors::Free => self.policy.in_flight,
             Mirrors::Sparing if self.requests.is_empty() => 1,

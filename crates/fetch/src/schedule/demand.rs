@@ -120,6 +120,12 @@ impl Scheduler {
         }
     }
 
+    /// Whether a mirror has been asked for something that somebody waits for, and has not sent it yet.
+    pub(super) fn sends_demanded(&self) -> bool {
+        let waited_for = self.wants.since.keys();
+        waited_for.into_iter().any(|chunk| matches!(self.chunk(*chunk), Some(Chunk::Requested(_))))
+    }
+
     fn takes(&self, source: SourceId, chunk: u32) -> bool {
         self.has_room(source) && self.may_send(source, chunk)
     }

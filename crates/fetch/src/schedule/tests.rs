@@ -191,6 +191,18 @@ fn a_chunk_that_somebody_waits_for_is_asked_for_beside_what_runs() {
 }
 
 #[test]
+fn while_somebody_waits_nothing_else_is_begun() {
+    let mut scheduler = scheduler(100, &[0]);
+    scheduler.demand(NOW, [50]);
+    let (wanted, _, span) = request(&mut scheduler, NOW);
+    assert_eq!(span, 50..51);
+    answered(&mut scheduler, wanted, Ranges::Honoured);
+    assert_eq!(scheduler.poll(NOW), Action::Wait(None));
+    deliver(&mut scheduler, wanted, 50);
+    assert_eq!(request(&mut scheduler, NOW).2, 0..4);
+}
+
+#[test]
 fn a_chunk_that_is_far_back_in_a_long_request_is_asked_for_again() {
     let policy = Policy { span: 64, ..POLICY };
     let mut scheduler = Scheduler::new(policy, &[false; 64], &[SourceInfo { priority: 0 }], 0);
