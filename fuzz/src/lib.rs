@@ -30,6 +30,7 @@ pub mod recipe;
 pub mod tar;
 pub mod tftp;
 pub mod torrent;
+pub mod trace;
 pub mod tracker;
 pub mod verity;
 
@@ -114,6 +115,7 @@ mod smoke {
         tar,
         tftp,
         torrent,
+        trace,
         tracker,
         verity
     );

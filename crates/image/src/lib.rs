@@ -24,6 +24,7 @@ pub mod pin;
 pub mod root;
 pub mod timeline;
 pub mod torrent;
+pub mod trace;
 mod verified;
 mod verity;
 

@@ -4,6 +4,7 @@ mod boot;
 mod openapi;
 mod report;
 mod swarm;
+mod trace;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/openapi.json"),
     ("post", "/v1/report"),
     ("get", "/v1/swarms"),
+    ("post", "/v1/trace"),
 ];
 
 /// The router.
@@ -71,6 +73,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/openapi.json", get(openapi::document))
         .route("/v1/report", post(report::take))
         .route("/v1/swarms", get(swarm::swarms))
+        .route("/v1/trace", post(trace::take))
         .fallback(async || Refused(StatusCode::NOT_FOUND, "nothing is here: see /v1/openapi.json".into()))
         .layer(DefaultBodyLimit::max(MAX_REPORT))
         .with_state(app)

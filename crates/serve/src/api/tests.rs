@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use tower_service::Service as _;
 
 use super::*;
+use crate::images::Found;
 use crate::state::Machines;
 use crate::testing::image;
 
 struct Site {
     router: Router,
+    catalogue: Arc<Catalogue>,
     _place: tempfile::TempDir,
 }
 
@@ -26,14 +28,14 @@ fn site(allow: &[&str]) -> Site {
     let images = vec![Image { name: "worker_1".into(), cpu: None }];
     let allow = allow.iter().map(|mac| mac.parse().unwrap()).collect();
     let rules = Arc::new(Rules::new(images, Vec::new(), allow).unwrap());
-    let catalogue = Catalogue::open(vec![directory]).unwrap().0;
+    let catalogue = Arc::new(Catalogue::open(vec![directory]).unwrap().0);
     let app = App {
         swarms: Swarms::new(&catalogue, Vec::new(), None),
-        catalogue: Arc::new(catalogue),
+        catalogue: Arc::clone(&catalogue),
         recorder: Arc::new(Recorder::new(Arc::new(Machines::in_memory()), Box::new(|_| {}))),
         scripts: Scripts::new("http://10.0.0.1".into(), rules, Vec::new()),
     };
-    Site { router: router(Arc::new(app)), _place: place }
+    Site { router: router(Arc::new(app)), catalogue, _place: place }
 }
 
 impl Site {
@@ -232,4 +234,45 @@ async fn what_the_api_says_has_the_fields_that_the_document_names() {
             assert!(value.get(required.as_str().unwrap()).is_some(), "{name}.{required} is missing");
         }
     }
+}
+
+fn trace(root: &str, chunks: &[u32]) -> String {
+    json!({"machine": {"mac": MAC}, "root": root, "chunks": chunks}).to_string()
+}
+
+#[tokio::test]
+async fn what_boots_read_first_is_told_to_the_next_ones() {
+    let mut site = site(&[]);
+    let listed = site.json("/v1/images").await;
+    let artifacts = listed[0]["artifacts"].as_array().unwrap();
+    let root = artifacts.iter().find(|artifact| artifact["kind"] == "root-manifest").unwrap();
+    let root = root["digest"].as_str().unwrap().to_owned();
+    let path = "/images/worker_1/trace.json";
+    assert!(matches!(site.catalogue.find(path), Found::Missing(_)));
+    for boots in 1..3 {
+        let (status, body) = site.ask("POST", "/v1/trace", trace(&root, &[0])).await;
+        assert_eq!((status, body), (200, format!("{{\"image\":\"worker_1\",\"boots\":{boots}}}")));
+    }
+    let Found::Entity(entity) = site.catalogue.find(path) else { panic!("no trace") };
+    let crate::images::Body::Memory(bytes) = &entity.body else { panic!("not in memory") };
+    let told: Value = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(told, json!({"root": root, "chunks": [0]}));
+    // A chunk that this root has not, one that is there twice, another root, no trace.
+    for (body, status) in [
+        (trace(&root, &[1]), 400),
+        (trace(&root, &[0, 0]), 400),
+        (trace(&format!("sha256:{}", "00".repeat(32)), &[0]), 404),
+        ("{}".to_owned(), 400),
+    ] {
+        assert_eq!(site.ask("POST", "/v1/trace", body.clone()).await.0, status, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_allowed_leaves_no_trace() {
+    let mut site = site(&["52:54:00:00:00:99"]);
+    assert_eq!(
+        site.ask("POST", "/v1/trace", trace(&format!("sha256:{}", "00".repeat(32)), &[])).await.0,
+        403
+    );
 }

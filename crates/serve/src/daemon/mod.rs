@@ -113,6 +113,7 @@ impl Ready {
         let state = state_place(options, user.as_ref().ok())?;
         let digests = Digests::new(state.clone(), on_digest);
         let (mut catalogue, faulty) = Catalogue::open_with(options.images.clone(), digests)?;
+        catalogue.keep_traces(state.clone());
         let tests = memtest();
         for (_, path, entity) in &tests {
             catalogue.add(path, entity.clone());

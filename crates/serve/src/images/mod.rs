@@ -10,6 +10,7 @@ mod entity;
 mod open;
 mod single;
 mod swarm;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::Metadata;
@@ -17,10 +18,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use bootwright_image::Digest;
+
 pub use digests::{Digesting, Digests, OnDigest, PREFIX as DIGESTS};
 pub use entity::{Body, Entity, content_type};
 pub use open::{Image, ImageError, MANIFEST};
 pub use swarm::SwarmFile;
+pub use traces::{PREFIX as TRACES, Traces};
 
 /// Images that can be fetched by name.
 pub struct Catalogue {
@@ -31,6 +35,7 @@ pub struct Catalogue {
     /// What is served beside the images, by URL path.
     extras: BTreeMap<String, Arc<Entity>>,
     digests: Digests,
+    traces: Traces,
     /// Scheme and authority of our URLs, one for each of our addresses, once they are known: torrents name them.
     servers: OnceLock<Vec<String>>,
 }
@@ -94,13 +99,24 @@ impl Catalogue {
         let seen = places.iter().map(|place| stamp(place)).collect();
         let shelf = RwLock::new(Arc::new(images));
         let (seen, servers) = (Mutex::new(seen), OnceLock::new());
-        Ok((Self { places, shelf, seen, extras: BTreeMap::new(), digests, servers }, faulty))
+        let (extras, traces) = (BTreeMap::new(), Traces::default());
+        Ok((Self { places, shelf, seen, extras, digests, traces, servers }, faulty))
     }
 
     /// Gives out torrents too, with our tracker. `servers` are scheme and authority of our URLs, the one that all
     /// clients reach first.
     pub fn give_torrents(&self, servers: Vec<String>) {
         self.servers.get_or_init(|| servers);
+    }
+
+    /// Keeps boot traces in `directory`.
+    pub fn keep_traces(&mut self, directory: Option<PathBuf>) {
+        self.traces = Traces::new(directory);
+    }
+
+    /// What machines told of the order in which they read their roots.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// Serves `entity` at the URL path `path` too.
@@ -118,6 +134,11 @@ impl Catalogue {
         self.images().iter().find(|image| image.name() == name).cloned()
     }
 
+    /// The image whose root manifest has that digest.
+    pub fn image_of_root(&self, root: Digest) -> Option<Arc<Image>> {
+        self.images().iter().find(|image| traces::root_of(image) == Some(root)).cloned()
+    }
+
     /// What a decoded URL path leads to. It is only ever compared with names in the catalogue.
     pub fn find(&self, path: &str) -> Found {
         let Some(rest) = path.strip_prefix("/images/") else {
@@ -127,10 +148,13 @@ impl Catalogue {
         let (name, file) = rest.split_once('/').unwrap_or((rest, ""));
         match self.image(name) {
             None => Found::Missing("there is no image of that name: see /v1/images\n".into()),
-            Some(image) => match image.entity(file).cloned().or_else(|| self.torrent(&image, file)) {
-                Some(entity) => Found::Entity(entity),
-                None => Found::Missing("the image has no file of that name: see its image.json\n".into()),
-            },
+            Some(image) => {
+                let made = || self.torrent(&image, file).or_else(|| self.traces.entity(&image, file));
+                match image.entity(file).cloned().or_else(made) {
+                    Some(entity) => Found::Entity(entity),
+                    None => Found::Missing("the image has no file of that name: see its image.json\n".into()),
+                }
+            }
         }
     }
 

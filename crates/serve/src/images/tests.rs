@@ -206,3 +206,26 @@ fn bytes_of(entity: &Entity) -> Vec<u8> {
         Body::File { .. } => panic!("a file"),
     }
 }
+
+#[test]
+fn traces_are_kept_over_a_restart_and_begin_anew_with_another_root() {
+    let (place, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = |content: &[u8]| {
+        let directory = image(place.path(), "worker", content);
+        let mut catalogue = Catalogue::open(vec![directory]).unwrap().0;
+        catalogue.keep_traces(Some(state.path().to_owned()));
+        catalogue
+    };
+    let has_trace =
+        |catalogue: &Catalogue| matches!(catalogue.find("/images/worker/trace.json"), Found::Entity(_));
+    let catalogue = open(b"root");
+    let image = catalogue.image("worker").unwrap();
+    let root = traces::root_of(&image).unwrap();
+    let trace = bootwright_image::trace::Trace { root, chunks: vec![0] };
+    assert_eq!(catalogue.traces().take(&image, &trace), Ok(1));
+    assert!(has_trace(&catalogue));
+    let again = open(b"root");
+    assert!(has_trace(&again));
+    assert_eq!(again.traces().take(&image, &trace), Ok(2));
+    assert!(!has_trace(&open(b"another root")));
+}

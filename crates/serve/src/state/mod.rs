@@ -26,7 +26,8 @@ pub use progress::Gained;
 pub use table::{Facts, Machine, Recorded, Sighting, Table, clean};
 
 /// Names that files of a server's state directory begin with.
-pub const STATE_FILES: [&str; 3] = ["machines.jsonl", "leases", crate::images::DIGESTS];
+pub const STATE_FILES: [&str; 4] =
+    ["machines.jsonl", "leases", crate::images::DIGESTS, crate::images::TRACES];
 
 /// Whoever is not in the kernel's table is not looked up again for this long: a machine that fetches in
 /// ranges asks thousands of times.
