@@ -47,6 +47,12 @@ impl Scenario {
         }
     }
 
+    /// Switches the machine off as a power cut would; another one can be booted then.
+    pub fn switch_off(mut self) -> Self {
+        self.machine = None;
+        self
+    }
+
     /// Types on the console.
     pub fn types(&mut self, text: &str) {
         match &mut self.machine {
@@ -133,6 +139,28 @@ impl Scenario {
         bytes.push(b'\n');
         done("writing root.json", std::fs::write(path, bytes));
         self
+    }
+
+    /// Lets everything through again.
+    pub fn full_speed(&self) {
+        let mut tc = self.lab.command("tc");
+        tc.args(["qdisc", "del", "dev", self.running().tap().unwrap_or_default(), "root"]);
+        assert!(done("running tc", tc.status()).success(), "tc (package iproute2) failed");
+    }
+
+    /// Pulls the machine's cable out of the switch.
+    pub fn pull_the_cable(&self) {
+        self.cable("down");
+    }
+
+    /// Puts the machine's cable back.
+    pub fn plug_in(&self) {
+        self.cable("up");
+    }
+
+    fn cable(&self, state: &str) {
+        let tap = self.running().tap().unwrap_or_default();
+        done("setting a cable", self.lab.ip(&format!("link set {tap} {state}\n")));
     }
 
     /// Turns one bit of the served `root.img` round, in its middle.

@@ -11,7 +11,7 @@ const READ: &str = "dd if=/dev/dm-0 of=/dev/null bs=4096 skip=1000 count=1 iflag
 
 #[test]
 fn a_bit_that_flips_after_the_boot_is_refused_by_the_kernel() {
-    let mut scenario = Scenario::new("hello-verity").serve().boot_directly("", 1024);
+    let mut scenario = Scenario::new("hello-stream").serve().boot_directly("bootwright.mode=ram", 1536);
     let hash = scenario.root().verity.map(|verity| verity.root_hash.hex()).unwrap_or_default();
     scenario.sees(&format!("the kernel verifies each block of /dev/loop0 by the root hash {hash}"));
     scenario.sees(r"root: erofs on /dev/dm-0");

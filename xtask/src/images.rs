@@ -1,5 +1,7 @@
 //! The images that scenarios and demo boot, built once from `examples/`.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::{Result, shell};
@@ -44,9 +46,37 @@ pub fn build_media(bootwright: &Path, example: &str) -> Result<PathBuf> {
     build_variant(bootwright, example, "media", ("", tables))
 }
 
-/// Builds `examples/EXAMPLE` once more as `EXAMPLE-verity`: EROFS, with a dm-verity tree behind it.
-pub fn build_verity(bootwright: &Path, example: &str) -> Result<PathBuf> {
-    build_variant(bootwright, example, "verity", ("format = \"erofs\"\nverity = true", ""))
+/// Builds `examples/EXAMPLE` once more as `EXAMPLE-stream`: booted while it comes, EROFS with a dm-verity tree, and
+/// 384 MiB that nobody reads.
+pub fn build_streamed(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    let keys = "mode = \"stream\"\nformat = \"erofs\"\nverity = true";
+    build_variant(bootwright, example, "stream", (keys, &ballast(384)?))
+}
+
+/// Builds `examples/EXAMPLE` as `EXAMPLE-large-FORMAT`, with so many MiB of ballast in its root.
+pub fn build_large(bootwright: &Path, example: &str, format: &str, mib: usize) -> Result<PathBuf> {
+    let keys = format!("format = \"{format}\"");
+    build_variant(bootwright, example, &format!("large-{format}"), (&keys, &ballast(mib)?))
+}
+
+/// A file in the root that does not get smaller; the same bytes each time, so that images need not be built again.
+fn ballast(mib: usize) -> Result<String> {
+    let path = directory().join(format!("ballast-{mib}"));
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if !std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == (mib as u64) << 20) {
+        std::fs::create_dir_all(directory()).map_err(failed)?;
+        let mut file = std::io::BufWriter::new(File::create(&path).map_err(failed)?);
+        // xorshift64.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for _ in 0..mib << 17 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            file.write_all(&state.to_le_bytes()).map_err(failed)?;
+        }
+        file.flush().map_err(failed)?;
+    }
+    Ok(format!("[[files]]\npath = \"/opt/ballast\"\nfrom = \"{}\"\n", path.display()))
 }
 
 /// Builds `examples/EXAMPLE` as `EXAMPLE-VARIANT`, with `keys` behind its name and `tables` at its end.

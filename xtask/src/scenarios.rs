@@ -28,7 +28,7 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     if named || names.is_empty() && scope == Scope::All {
         images::build(bootwright, "cloud", "cloud")?;
     }
-    images::build_verity(bootwright, "hello")?;
+    images::build_streamed(bootwright, "hello")?;
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))

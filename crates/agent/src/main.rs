@@ -11,8 +11,9 @@
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
-//! `agent report system TEXT` once the system is up. And a machine that took its root from a server leaves a
-//! process in the system that gives it to others ([`share`]): it [survives](survive).
+//! `agent report system TEXT` once the system is up. Two more go on in the system, they [survive]: the one
+//! that gives the root to other machines ([`share`]), and in mode `stream` the one that answers the reads of the root
+//! ([`stream`]).
 
 mod boot;
 mod clock;
@@ -27,6 +28,7 @@ mod network;
 mod report;
 mod root;
 mod share;
+mod stream;
 mod supervise;
 mod survive;
 mod work;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some(work::ROLE) => work::run(),
+        Some(stream::ROLE) => stream::run(),
         Some(report::ROLE) => report::run(arguments),
         Some(share::seeder::ROLE) => share::seeder::run(),
         Some("--version") => {

@@ -12,6 +12,8 @@ pub enum Mode {
     Embed,
     /// The root is fetched whole, verified, then booted from memory.
     Ram,
+    /// The root is booted at once; its blocks are fetched when they are read, and the rest in the background.
+    Stream,
     /// There is no machine: the image is a single file to be fetched, such as a disk image.
     File,
 }
@@ -22,6 +24,7 @@ impl Mode {
         match self {
             Self::Embed => "embed",
             Self::Ram => "ram",
+            Self::Stream => "stream",
             Self::File => "file",
         }
     }
@@ -34,7 +37,8 @@ impl std::str::FromStr for Mode {
         match text {
             "embed" => Ok(Self::Embed),
             "ram" => Ok(Self::Ram),
-            other => Err(format!("unknown mode {other:?}: embed or ram")),
+            "stream" => Ok(Self::Stream),
+            other => Err(format!("unknown mode {other:?}: embed, ram or stream")),
         }
     }
 }

@@ -149,6 +149,18 @@ fn ours(context: &Context, kernel: &Kernel, image: &Path) -> Result<Contender> {
 }
 
 fn livenet(context: &Context, kernel: &Kernel) -> Result<Contender> {
+    let url = format!("http://{ADDRESS}:8000/images/hello/root.img");
+    let cmdline = livenet_line(&url, "init=/bin/true");
+    Ok(Contender { name: "dracut livenet", initrd: livenet_initrd(context, kernel)?, cmdline })
+}
+
+/// The command line by which dracut livenet fetches the root at `url`.
+pub fn livenet_line(url: &str, more: &str) -> String {
+    format!("console=ttyS0 panic=-1 root=live:{url} ip=dhcp rd.neednet=1 rd.live.overlay.overlayfs=1 {more}")
+}
+
+/// dracut's initrd for it.
+pub fn livenet_initrd(context: &Context, kernel: &Kernel) -> Result<PathBuf> {
     let initrd = context.scratch.join("livenet.img");
     let mut dracut = Command::new("dracut");
     dracut.args([
@@ -163,10 +175,7 @@ fn livenet(context: &Context, kernel: &Kernel) -> Result<Contender> {
     dracut.args(["--omit", "systemd-networkd network-manager", "--kver", &kernel.version]);
     dracut.arg("--kmoddir").arg(kernel.modules()).arg(&initrd);
     shell::output(&mut dracut)?;
-    let line = format!(
-        "root=live:http://{ADDRESS}:8000/images/hello/root.img ip=dhcp rd.neednet=1 rd.live.overlay.overlayfs=1"
-    );
-    Ok(Contender { name: "dracut livenet", initrd, cmdline: cmdline(&line) })
+    Ok(initrd)
 }
 
 /// Whether what was fetched is read once more.

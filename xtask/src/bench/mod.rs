@@ -19,6 +19,7 @@ mod measure;
 mod outputs;
 mod root;
 mod simulate;
+mod stream;
 mod tftp;
 mod uki;
 
@@ -70,6 +71,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("iso", iso::run),
     ("outputs", outputs::run),
     ("simulate", simulate::run),
+    ("stream", stream::run),
     ("tftp", tftp::run),
     ("uki", uki::run),
 ];

@@ -6,11 +6,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags, openat};
+
 use super::BootError;
-use super::device_mapper::Number;
+use super::block_device::BlockDevice;
 
 const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
 const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
@@ -51,40 +53,48 @@ struct LoopConfig {
 
 const _: () = assert!(size_of::<LoopInfo64>() == 232 && size_of::<LoopConfig>() == 304);
 
-/// A loop device. It lives as long as this value or a mount of it.
-pub struct LoopDevice {
-    /// `/dev/loopN`.
-    pub path: String,
-    device: File,
+/// A file that can be attached, at once or when `/dev` is out of reach.
+pub struct Attachable {
+    path: String,
+    backing: File,
+    control: File,
+    /// `/dev`.
+    directory: File,
 }
 
-impl LoopDevice {
-    /// Its number.
-    pub fn number(&self) -> Result<Number, BootError> {
-        let failed = |source| BootError::Loop { path: self.path.clone(), step: "fstat", source };
-        Number::of(&self.device).map_err(failed)
-    }
-}
-
-/// Attaches the file at `path`, read-only.
-pub fn attach(path: &Path) -> Result<LoopDevice, BootError> {
-    let failed = |step| {
+impl Attachable {
+    /// The file at `path`.
+    pub fn open(path: &Path) -> Result<Self, BootError> {
         let path = path.display().to_string();
-        move |source| BootError::Loop { path, step, source }
-    };
-    let backing = File::open(path).map_err(failed("open"))?;
-    let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control");
-    let control = control.map_err(failed("open /dev/loop-control"))?;
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let number = free_number(&control).map_err(failed("LOOP_CTL_GET_FREE"))?;
-        let device_path = format!("/dev/loop{number}");
-        let device = File::open(&device_path).map_err(failed("open the device"))?;
-        match configure(&device, &backing) {
-            Ok(()) => return Ok(LoopDevice { path: device_path, device }),
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && attempts < MAX_ATTEMPTS => {}
-            Err(error) => return Err(failed("LOOP_CONFIGURE")(error)),
+        let failed = |step| {
+            let path = path.clone();
+            move |source| BootError::Loop { path, step, source }
+        };
+        let backing = File::open(&path).map_err(failed("open"))?;
+        let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control");
+        let control = control.map_err(failed("open /dev/loop-control"))?;
+        let directory = File::open("/dev").map_err(failed("open /dev"))?;
+        Ok(Self { path, backing, control, directory })
+    }
+
+    /// Attaches it, read-only.
+    pub fn attach(&self) -> Result<BlockDevice, BootError> {
+        let failed = |step| {
+            let path = self.path.clone();
+            move |source| BootError::Loop { path, step, source }
+        };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let number = free_number(&self.control).map_err(failed("LOOP_CTL_GET_FREE"))?;
+            let name = format!("loop{number}");
+            let device = openat(&self.directory, &*name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            let device = File::from(device.map_err(|error| failed("open the device")(error.into()))?);
+            match configure(&device, &self.backing) {
+                Ok(()) => return BlockDevice::opened(format!("/dev/{name}"), device),
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) && attempts < MAX_ATTEMPTS => {}
+                Err(error) => return Err(failed("LOOP_CONFIGURE")(error)),
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The last steps: a verified root becomes `/sysroot`, or a fetched kernel is loaded.
 
+mod block_device;
 pub mod device_mapper;
 pub mod handoff;
 pub mod init;
 pub mod kexec;
-mod loop_device;
+pub mod loop_device;
 pub mod memory;
 pub mod ram;
 
@@ -71,6 +72,8 @@ pub enum BootError {
     #[error(transparent)]
     Kexec(#[from] kexec::KexecError),
 }
+
+pub use block_device::{BlockDevice, Number};
 
 impl BootError {
     /// The step of the boot that it ends.

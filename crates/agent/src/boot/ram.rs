@@ -23,11 +23,11 @@ use rustix::mount::{
 };
 use tracing::{debug, info};
 
-use super::device_mapper::{Mapped, Table};
-use super::loop_device::{self, LoopDevice};
-use super::{BootError, SYSROOT, file_error};
+use super::device_mapper::{Mapper, Table};
+use super::loop_device::Attachable;
+use super::{BlockDevice, BootError, SYSROOT, file_error};
 use crate::devices::Devices;
-use crate::root::VerifiedRoot;
+use crate::root::{Place, VerifiedRoot};
 
 /// Where an image in memory lies; it moves with /run into the system.
 pub const IMAGE_DIRECTORY: &str = "/run/bootwright/image";
@@ -63,7 +63,10 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
     for directory in [LOWER, LAYER, SYSROOT] {
         create_dir_all(directory).map_err(file_error(directory))?;
     }
-    let device = loop_device::attach(root.path())?;
+    let device = match root.place() {
+        Place::File(path) => Attachable::open(path)?.attach()?,
+        Place::Device(path) => BlockDevice::open(path)?,
+    };
     let path = match root.verity() {
         None => device.path.clone(),
         Some(verity) => checked_by_kernel(&device, verity, devices)?,
@@ -79,7 +82,7 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
 }
 
 /// A device that gives the data of `device` only as far as its tree says that it is right.
-fn checked_by_kernel(device: &LoopDevice, verity: &Verity, devices: &Devices) -> Result<String, BootError> {
+fn checked_by_kernel(device: &BlockDevice, verity: &Verity, devices: &Devices) -> Result<String, BootError> {
     for module in ["dm_mod", "dm_verity"] {
         devices.require(module)?;
     }
@@ -89,10 +92,10 @@ fn checked_by_kernel(device: &LoopDevice, verity: &Verity, devices: &Devices) ->
             debug!("{error}");
         }
     }
-    let table = Table::verity(device.number()?, verity);
+    let table = Table::verity(device.number, verity);
     let root_hash = verity.root_hash.hex();
     let uuid = format!("CRYPT-VERITY-{}-{VERITY_NAME}", root_hash.get(..32).unwrap_or_default());
-    let mapped = Mapped::create(VERITY_NAME, &uuid, &table)?;
+    let mapped = Mapper::open()?.create(VERITY_NAME, &uuid, &table)?;
     info!(
         "{}: the kernel verifies each block of {} by the root hash {root_hash}",
         mapped.path(),

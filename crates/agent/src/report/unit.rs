@@ -3,7 +3,7 @@
 //! It lies in /run, so that it is gone with the next boot, and runs the agent's own copy. A system without
 //! systemd does not know it and tells nothing.
 
-use std::fs::{create_dir_all, set_permissions, write};
+use std::fs::{self, create_dir_all, set_permissions, write};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -27,11 +27,19 @@ ExecStart=-/run/bootwright/agent report system \"the system is up\"
 TimeoutStartSec=6min
 ";
 
+/// Copies the agent to /run, once.
+pub fn copy_agent() -> io::Result<()> {
+    if fs::exists(AGENT)? {
+        return Ok(());
+    }
+    create_dir_all("/run/bootwright")?;
+    fs::copy("/proc/self/exe", AGENT)?;
+    set_permissions(AGENT, fs::Permissions::from_mode(0o755))
+}
+
 /// Copies the agent to /run and writes the unit.
 pub fn install() -> io::Result<()> {
-    create_dir_all("/run/bootwright")?;
-    std::fs::copy("/proc/self/exe", AGENT)?;
-    set_permissions(AGENT, std::fs::Permissions::from_mode(0o755))?;
+    copy_agent()?;
     write_unit(NAME, UNIT)
 }
 

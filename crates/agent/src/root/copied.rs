@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::fetched::{room_for, store};
 use super::progress::Progress;
-use super::{RootError, VerifiedRoot};
+use super::{Place, RootError, VerifiedRoot};
 use crate::medium::Found;
 
 /// Copies the root into memory.
@@ -22,5 +22,5 @@ pub async fn copied(found: &Found) -> Result<VerifiedRoot, RootError> {
     let options = Options::default();
     let done = fetch(manifest, &[source], store, &options, &mut |notice| progress.notice(&notice)).await?;
     progress.done(manifest.size, done.took);
-    Ok(VerifiedRoot::of(manifest, path.into()))
+    Ok(VerifiedRoot::of(manifest, Place::File(path.into())))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use bootwright_image::pin::{EMBEDDED_ROOT, EMBEDDED_ROOT_MANIFEST};
 use bootwright_image::{Digester, Pin};
 
-use super::{RootError, VerifiedRoot};
+use super::{Place, RootError, VerifiedRoot};
 
 /// Verifies the embedded root against `pin`.
 pub fn embedded(pin: &Pin) -> Result<VerifiedRoot, RootError> {
@@ -32,7 +32,7 @@ fn verify(pin: &Pin, manifest_path: &Path, root: &Path) -> Result<VerifiedRoot, 
     if found != manifest.digest {
         return Err(RootError::Damaged { path: root.to_owned(), expected: manifest.digest, found });
     }
-    Ok(VerifiedRoot::of(&manifest, root.to_owned()))
+    Ok(VerifiedRoot::of(&manifest, Place::File(root.to_owned())))
 }
 
 #[cfg(test)]

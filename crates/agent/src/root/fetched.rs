@@ -9,13 +9,13 @@ use bootwright_fetch::{
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
-use bootwright_plan::boot::trusted;
+use bootwright_plan::boot::trusted as planned;
 use bytes::Bytes;
 use tracing::{info, warn};
 use url::Url;
 
 use super::progress::Progress;
-use super::{RootError, VerifiedRoot, detect};
+use super::{Place, RootError, VerifiedRoot, detect};
 use crate::boot::{memory, ram};
 use crate::clock;
 use crate::report::Reporter;
@@ -23,7 +23,7 @@ use crate::share::{Peering, Shared, Terms};
 
 /// How often in a row a download may fail before the machine gives up: with the growing waits between
 /// them about five minutes, in which a server can be restarted.
-const RETRIES: Retries = Retries::Finite(24);
+pub const RETRIES: Retries = Retries::Finite(24);
 
 /// The largest single file that is fetched without a manifest.
 const MAX_FILE: u64 = 1 << 40;
@@ -52,12 +52,15 @@ pub struct Fetched {
 }
 
 /// A root manifest that is the right one.
-struct Described {
-    manifest: Verified<RootManifest>,
-    /// As it was fetched.
-    bytes: Bytes,
-    /// Its files are beside it.
-    url: Url,
+pub struct Described {
+    /// What the root is.
+    pub manifest: Verified<RootManifest>,
+    /// The manifest as it was fetched.
+    pub bytes: Bytes,
+    /// The digest of `bytes`.
+    pub digest: Digest,
+    /// Where the root is.
+    pub root: Url,
 }
 
 /// Fetches the root of the image at `address` into memory. Its manifest has to have the digest that `pin`
@@ -68,23 +71,37 @@ pub async fn fetched(
     pin: Option<&Pin>,
     digest: Option<Digest>,
 ) -> Result<Fetched, RootError> {
-    let trusted = trusted(pin, digest).ok_or_else(|| RootError::Unpinned(address.url.to_string()))?;
-    if trusted.overruled {
-        warn!("bootwright.digest= differs from the digest pinned in the initrd and has no effect");
-    }
-    let trusted = trusted.digest;
     if pin.is_some() || address.is_manifest() {
-        let described = fetcher.manifest(address, &trusted).await?;
-        fetcher.root(described, trusted).await
+        let described = described(fetcher, address, pin, digest).await?;
+        fetcher.root(described).await
     } else {
-        let root = fetcher.single_file(&address.url, trusted).await?;
+        let root = fetcher.single_file(&address.url, trusted(address, pin, digest)?).await?;
         Ok(Fetched { root, account: "from its server".into(), shared: None })
     }
 }
 
+/// Fetches what describes the root of the image at `address`, and nothing of the root itself.
+pub async fn described(
+    fetcher: &Fetcher,
+    address: &ImageAddress,
+    pin: Option<&Pin>,
+    digest: Option<Digest>,
+) -> Result<Described, RootError> {
+    fetcher.manifest(address, trusted(address, pin, digest)?).await
+}
+
+/// The digest that says which bytes are the right ones.
+fn trusted(address: &ImageAddress, pin: Option<&Pin>, digest: Option<Digest>) -> Result<Digest, RootError> {
+    let trusted = planned(pin, digest).ok_or_else(|| RootError::Unpinned(address.url.to_string()))?;
+    if trusted.overruled {
+        warn!("bootwright.digest= differs from the digest pinned in the initrd and has no effect");
+    }
+    Ok(trusted.digest)
+}
+
 impl Fetcher {
-    /// The verified manifest, and the URL that its files are beside.
-    async fn manifest(&self, address: &ImageAddress, trusted: &Digest) -> Result<Described, RootError> {
+    /// The manifest that has the digest `trusted`.
+    async fn manifest(&self, address: &ImageAddress, trusted: Digest) -> Result<Described, RootError> {
         let url = sibling(&address.url, ROOT_MANIFEST)?;
         let mut progress = Progress::new(ROOT_MANIFEST);
         let retry = RetryPolicy::default();
@@ -94,15 +111,15 @@ impl Fetcher {
         if let Some(date) = small.date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok()) {
             clock::not_before(date.as_secs(), "the server");
         }
-        let manifest = RootManifest::verify(&small.bytes, trusted)
+        let manifest = RootManifest::verify(&small.bytes, &trusted)
             .map_err(|source| RootError::Manifest { from: url.to_string(), source })?;
-        Ok(Described { manifest, bytes: small.bytes, url: small.url })
+        let root = sibling(&small.url, &manifest.file)?;
+        Ok(Described { manifest, bytes: small.bytes, digest: trusted, root })
     }
 
-    /// Fetches what is described; `digest` is that of the description.
-    async fn root(&self, described: Described, digest: Digest) -> Result<Fetched, RootError> {
-        let Described { manifest, bytes, url: beside } = described;
-        let url = sibling(&beside, &manifest.file)?;
+    /// Fetches what is described.
+    async fn root(&self, described: Described) -> Result<Fetched, RootError> {
+        let Described { manifest, bytes, digest, root: url } = described;
         let path = room_for(&manifest.file, manifest.size)?;
         let store = store(&path)?;
         info!("fetching {url}, {} MiB", manifest.size.div_ceil(1 << 20));
@@ -128,7 +145,7 @@ impl Fetcher {
             }
         };
         progress.done(manifest.size, done.took);
-        let root = VerifiedRoot::of(&manifest, path.into());
+        let root = VerifiedRoot::of(&manifest, Place::File(path.into()));
         Ok(Fetched { root, account: account(&done), shared })
     }
 
@@ -150,7 +167,7 @@ impl Fetcher {
         .await?;
         progress.done(done.size, done.took);
         let format = detect(Path::new(&path)).ok_or_else(|| RootError::Format(url.to_string()))?;
-        Ok(VerifiedRoot { path: path.into(), format, size: done.size, verity: None })
+        Ok(VerifiedRoot { place: Place::File(path.into()), format, size: done.size, verity: None })
     }
 }
 
@@ -168,7 +185,7 @@ fn account(done: &Complete) -> String {
 }
 
 /// Checks the memory before the first byte and gives the path of the file.
-pub(super) fn room_for(name: &str, size: u64) -> Result<String, RootError> {
+pub fn room_for(name: &str, size: u64) -> Result<String, RootError> {
     memory::check(name, size).map_err(crate::boot::BootError::from)?;
     ram::make_room(size)?;
     Ok(format!("{}/{name}", ram::IMAGE_DIRECTORY))

@@ -15,28 +15,37 @@ use std::path::{Path, PathBuf};
 
 use bootwright_image::root::RootManifestError;
 use bootwright_image::timeline::Step;
-use bootwright_image::{Digest, RootFormat, RootManifest, Verity};
+use bootwright_image::{Digest, RootFormat, RootManifest, Verified, Verity};
 
 use crate::boot::BootError;
 use crate::failure::{Failure, chain};
 
 pub use copied::copied;
 pub use embedded::embedded;
-pub use fetched::{Fetched, Fetcher, fetched};
+pub use fetched::{Fetched, Fetcher, RETRIES, described, fetched, room_for};
 
-/// A root whose every byte has been compared with a digest that is trusted.
+/// A root that gives no byte that has not been compared with a digest that is trusted.
 #[derive(Debug)]
 pub struct VerifiedRoot {
-    path: PathBuf,
+    place: Place,
     format: RootFormat,
     size: u64,
     verity: Option<Verity>,
 }
 
+/// Where a root is.
+#[derive(Debug)]
+pub enum Place {
+    /// A file, all of it verified.
+    File(PathBuf),
+    /// A block device, which verifies what it gives.
+    Device(String),
+}
+
 impl VerifiedRoot {
-    /// Its file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The file system in it.
@@ -54,9 +63,9 @@ impl VerifiedRoot {
         self.verity.as_ref()
     }
 
-    /// The file at `path`, which is what `manifest` describes.
-    fn of(manifest: &RootManifest, path: PathBuf) -> Self {
-        Self { path, format: manifest.format, size: manifest.size, verity: manifest.verity.clone() }
+    /// What `manifest` describes, at its place.
+    pub fn of(manifest: &Verified<RootManifest>, place: Place) -> Self {
+        Self { place, format: manifest.format, size: manifest.size, verity: manifest.verity.clone() }
     }
 }
 

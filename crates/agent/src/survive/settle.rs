@@ -23,7 +23,6 @@ const NOBODY: u32 = 65534;
 pub enum Rights {
     /// Everything: it is root and the last to be killed when memory runs short, for the system lives by it. Its
     /// root is empty all the same. systemd spares it at the end.
-    #[expect(dead_code, reason = "for a survivor that serves the root's blocks")]
     Root,
     /// Nothing but what it has open: it is nobody and the first to be killed when memory runs short.
     Nobody,

@@ -10,12 +10,14 @@
 mod local;
 mod next_kernel;
 mod online;
+mod stream;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bootwright_image::Pin;
+use bootwright_image::manifest::Mode;
 use bootwright_image::timeline::Stage;
 use bootwright_plan::boot::{self as planned, Boot, decide};
 use bootwright_plan::{Instructions, address, aria2, contradictions};
@@ -33,7 +35,7 @@ use crate::instructions;
 use crate::log::{self, Verbosity};
 use crate::network::Network;
 use crate::report::{self, Reporter, unit};
-use crate::root::{self, VerifiedRoot};
+use crate::root::{self, Place, VerifiedRoot};
 use crate::share;
 
 /// The name of this role on the command line.
@@ -131,6 +133,9 @@ impl Work {
         if address.is_uki() {
             return self.kexec_image(&online, &address).await;
         }
+        if self.instructions.mode() == Mode::Stream {
+            return self.stream(&online, &address).await;
+        }
         let pin = self.instructions.pin.as_ref();
         let terms = share::Terms::of(&self.instructions.options);
         let reporter = self.reporter.clone();
@@ -143,9 +148,8 @@ impl Work {
         info!("every byte of the root is verified: {account}");
         self.reporter.moved(Stage::Fetch, &format!("root verified: {account}"), Some(root.size()));
         let handover = self.hand_over_root(&root, Some(&online.network))?;
-        if let (Some(shared), Some(terms)) = (shared, terms) {
-            let left =
-                share::leave_seeder(shared, root.path(), terms, &online.network, self.reporter.spool());
+        if let (Some(shared), Some(terms), Place::File(path)) = (shared, terms, root.place()) {
+            let left = share::leave_seeder(shared, path, terms, &online.network, self.reporter.spool());
             if let Some(text) = left.await {
                 self.reporter.event(Stage::Boot, &text);
             }

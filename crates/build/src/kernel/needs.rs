@@ -67,9 +67,13 @@ fn needs(format: RootFormat, compression: Compression, mode: Mode) -> Vec<Need> 
         need(option(format, compression), "the root's compression"),
         need("CONFIG_EFI_STUB", "starting as a UKI"),
     ];
-    if mode == Mode::Ram {
+    if mode != Mode::Embed {
         needs.push(need("CONFIG_INET", "the network"));
         needs.push(need("CONFIG_PACKET", "DHCP"));
+    }
+    if mode == Mode::Stream {
+        needs.push(need("CONFIG_BLK_DEV_NBD", "a root that is streamed"));
+        needs.push(need("CONFIG_BLK_DEV_DM", "the local copy of a streamed root"));
     }
     needs
 }

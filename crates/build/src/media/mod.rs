@@ -73,7 +73,7 @@ impl Material {
             RootManifest::from_bytes(&bytes).map_err(|source| MediaError::RootManifest { path, source })?;
         let root = match manifest.mode {
             Mode::Embed | Mode::File => None,
-            Mode::Ram => Some(open(&file(ArtifactKind::Root)?)?),
+            Mode::Ram | Mode::Stream => Some(open(&file(ArtifactKind::Root)?)?),
         };
         if let Some(root) = &root
             && root.size() != root_manifest.size
@@ -133,7 +133,9 @@ impl Material {
     fn bios_cmdline(&self) -> String {
         match self.manifest.mode {
             Mode::Embed | Mode::File => self.boot.cmdline.clone(),
-            Mode::Ram => format!("{} bootwright.image=disk:", self.boot.cmdline).trim_start().to_owned(),
+            Mode::Ram | Mode::Stream => {
+                format!("{} bootwright.image=disk:", self.boot.cmdline).trim_start().to_owned()
+            }
         }
     }
 }

@@ -17,8 +17,8 @@ type Texts = Vec<Spanned<String>>;
 pub(super) struct Recipe {
     /// The image's name: letters, digits, `.`, `_`, `-`, `+`, `~`.
     pub name: Text,
-    /// `ram` (default): the machine fetches the root and boots from memory. `embed`: the root is inside
-    /// the UKI.
+    /// `ram` (default): the machine fetches the root and boots from memory. `stream`: it boots at once and fetches
+    /// what is read. `embed`: the root is inside the UKI.
     #[serde(default)]
     pub mode: Mode,
     /// The root file system: `squashfs` (default) or `erofs`.
@@ -83,6 +83,7 @@ pub(super) struct Recipe {
 pub(super) enum Mode {
     #[default]
     Ram,
+    Stream,
     Embed,
 }
 

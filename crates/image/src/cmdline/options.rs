@@ -80,7 +80,7 @@ pub struct BootOptions {
     pub image: Option<String>,
     /// `digest=sha256:…`: digest of the root manifest, or of the single file that `image` names.
     pub digest: Option<Digest>,
-    /// `mode=embed|ram`.
+    /// `mode=embed|ram|stream`.
     pub mode: Option<Mode>,
     /// `overlay=SIZE`: upper limit of the writable layer in tmpfs(5)'s notation (`2G`, `50%`).
     pub overlay: Option<String>,

@@ -164,7 +164,8 @@ fn root(instructions: &Instructions) -> Step {
     let init = instructions.line.get("init").unwrap_or("/sbin/init");
     let place = match instructions.mode() {
         Mode::Embed => "mounted from the initrd",
-        _ => "verified in memory and mounted from there",
+        Mode::Stream => "mounted at once, each block fetched and verified when it is read, the rest after it",
+        Mode::Ram | Mode::File => "verified in memory and mounted from there",
     };
     step("root", format!("{place}, read-only, with a writable layer of at most {overlay}; {init} takes over"))
 }

@@ -1,6 +1,7 @@
 //! device-mapper, without libdevmapper: block devices that are made of other block devices.
 //!
-//! One target is used: `verity`, by which the kernel checks each block when it is read.
+//! Two targets are used: `verity`, by which the kernel checks each block when it is read, and `linear`, whose
+//! table can be exchanged for another one under a mounted file system.
 //!
 //! `unsafe` because rustix has no wrapper for these ioctls. What they take is one buffer, whose length its
 //! own head names ([`wire`]); the kernel reads and writes within that length and keeps no reference.
@@ -11,11 +12,12 @@ mod wire;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::sync::Arc;
 
 use bootwright_image::{VERITY_BLOCK, Verity};
 
 use super::BootError;
+use super::block_device::Number;
 use wire::{Message, READONLY, SKIP_LOCKFS};
 
 pub use wire::Table;
@@ -34,35 +36,12 @@ const TABLE_LOAD: libc::Ioctl = 9;
 /// Bytes of a sector in a table.
 const SECTOR: u64 = 512;
 
-/// A block device by its number, which stays right whatever becomes of `/dev`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Number {
-    major: u32,
-    minor: u32,
-}
-
-impl Number {
-    /// Of an open device.
-    pub fn of(device: &File) -> io::Result<Self> {
-        let metadata = device.metadata()?;
-        if !metadata.file_type().is_block_device() {
-            return Err(io::Error::other("not a block device"));
-        }
-        Ok(Self::from_dev(metadata.rdev()))
-    }
-
-    fn from_dev(dev: u64) -> Self {
-        Self { major: rustix::fs::major(dev), minor: rustix::fs::minor(dev) }
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.major, self.minor)
-    }
-}
-
 impl Table {
+    /// The first `size` bytes of `device`, as they are.
+    pub fn linear(device: Number, size: u64) -> Self {
+        Self { kind: "linear", sectors: size / SECTOR, parameters: format!("{device} 0") }
+    }
+
     /// The data of `device` as far as the tree behind it says that it is right
     /// (`Documentation/admin-guide/device-mapper/verity.rst`). A wrong block reads as EIO.
     pub fn verity(device: Number, verity: &Verity) -> Self {
@@ -79,22 +58,30 @@ impl Table {
     }
 }
 
+/// The way to device-mapper; it stays open whatever becomes of `/dev`.
+#[derive(Clone)]
+pub struct Mapper(Arc<File>);
+
 /// A mapped device, read-only. It stays when this value goes.
 pub struct Mapped {
-    control: File,
+    mapper: Mapper,
     name: &'static str,
     number: Number,
 }
 
-impl Mapped {
-    /// Makes the device `name` with that table. `uuid` tells other tools what it is.
-    pub fn create(name: &'static str, uuid: &str, table: &Table) -> Result<Self, BootError> {
-        let failed = |step| move |source| BootError::Mapper { name, step, source };
+impl Mapper {
+    /// Needs the module dm_mod.
+    pub fn open() -> Result<Self, BootError> {
         let control = OpenOptions::new().read(true).write(true).open(CONTROL);
-        let control = control.map_err(failed("open /dev/mapper/control"))?;
-        let made = call(&control, DEV_CREATE, Message::about(name, uuid, READONLY));
-        let number = Number::from_dev(made.map_err(failed("DM_DEV_CREATE"))?.device());
-        let mapped = Self { control, name, number };
+        let failed = |source| BootError::Mapper { name: CONTROL, step: "open", source };
+        control.map_err(failed).map(|control| Self(Arc::new(control)))
+    }
+
+    /// Makes the device `name` with that table. `uuid` tells other tools what it is.
+    pub fn create(&self, name: &'static str, uuid: &str, table: &Table) -> Result<Mapped, BootError> {
+        let failed = |source| BootError::Mapper { name, step: "DM_DEV_CREATE", source };
+        let made = self.call(DEV_CREATE, Message::about(name, uuid, READONLY)).map_err(failed)?;
+        let mapped = Mapped { mapper: self.clone(), name, number: Number::from_dev(made.device()) };
         match mapped.load(table) {
             Ok(()) => Ok(mapped),
             Err(error) => {
@@ -105,20 +92,32 @@ impl Mapped {
         }
     }
 
+    fn call(&self, command: libc::Ioctl, mut message: Message) -> io::Result<Message> {
+        let bytes = message.bytes();
+        // SAFETY: the kernel reads and writes as many bytes as `data_size` in the message's head says, which is
+        // the length of this buffer for every `Message`; the buffer lives until the call is over.
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), DM_IOCTL + command, bytes.as_mut_ptr()) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(message),
+        }
+    }
+}
+
+impl Mapped {
     /// Exchanges the table. Reads that are under way end by the old one, all others go by the new one; a file
     /// system on the device notices nothing.
     pub fn load(&self, table: &Table) -> Result<(), BootError> {
         let failed = |step| move |source| BootError::Mapper { name: self.name, step, source };
         let message = Message::about(self.name, "", READONLY).with(table);
-        call(&self.control, TABLE_LOAD, message).map_err(failed("DM_TABLE_LOAD"))?;
+        self.mapper.call(TABLE_LOAD, message).map_err(failed("DM_TABLE_LOAD"))?;
         // Resuming a device that has a new table suspends it first, by the same flags.
         let resume = Message::about(self.name, "", SKIP_LOCKFS);
-        call(&self.control, DEV_SUSPEND, resume).map_err(failed("DM_DEV_SUSPEND")).map(drop)
+        self.mapper.call(DEV_SUSPEND, resume).map_err(failed("DM_DEV_SUSPEND")).map(drop)
     }
 
     /// Takes the device away again; nobody may use it.
     pub fn remove(self) -> Result<(), BootError> {
-        let removed = call(&self.control, DEV_REMOVE, Message::about(self.name, "", 0));
+        let removed = self.mapper.call(DEV_REMOVE, Message::about(self.name, "", 0));
         let failed = |source| BootError::Mapper { name: self.name, step: "DM_DEV_REMOVE", source };
         removed.map_err(failed).map(drop)
     }
@@ -126,16 +125,6 @@ impl Mapped {
     /// `/dev/dm-N`.
     pub fn path(&self) -> String {
         format!("/dev/dm-{}", self.number.minor)
-    }
-}
-
-fn call(control: &File, command: libc::Ioctl, mut message: Message) -> io::Result<Message> {
-    let bytes = message.bytes();
-    // SAFETY: the kernel reads and writes as many bytes as `data_size` in the message's head says, which is
-    // the length of this buffer for every `Message`; the buffer lives until the call is over.
-    match unsafe { libc::ioctl(control.as_raw_fd(), DM_IOCTL + command, bytes.as_mut_ptr()) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(message),
     }
 }
 
@@ -147,6 +136,8 @@ mod tests {
     #[test]
     fn tables_are_what_dmsetup_would_be_given() {
         let device = Number { major: 7, minor: 3 };
+        let linear = Table::linear(device, 1 << 20);
+        assert_eq!((linear.kind, linear.sectors, &*linear.parameters), ("linear", 2048, "7:3 0"));
         let mut verity = Verity { root_hash: Digest([0xab; 32]), salt: "00ff".into(), data_blocks: 100 };
         let table = Table::verity(device, &verity);
         let hash = "ab".repeat(32);
@@ -154,10 +145,5 @@ mod tests {
         assert_eq!(table.parameters, format!("1 7:3 7:3 4096 4096 100 101 sha256 {hash} 00ff"));
         verity.salt.clear();
         assert!(Table::verity(device, &verity).parameters.ends_with(" -"));
-    }
-
-    #[test]
-    fn what_is_no_block_device_has_no_number() {
-        assert!(Number::of(&File::open("/dev/null").unwrap()).is_err());
     }
 }

@@ -57,6 +57,7 @@ impl Checker {
             path: path.to_owned(),
             mode: match raw.mode {
                 raw::Mode::Ram => manifest::Mode::Ram,
+                raw::Mode::Stream => manifest::Mode::Stream,
                 raw::Mode::Embed => manifest::Mode::Embed,
             },
             url: raw.url.map(|url| {

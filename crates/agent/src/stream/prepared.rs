@@ -1,0 +1,75 @@
+//! What the survivor opens while it still sees the initrd.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bootwright_fetch::{Client, FileStore, HttpSource, Source, Store as _, Timeouts, Trust, dns};
+use bootwright_image::timeline::MachineId;
+use bootwright_image::{Digest, RootManifest, Verified};
+use url::Url;
+
+use super::Orders;
+use super::nbd::{BLOCK, NbdDevice};
+use crate::boot::BootError;
+use crate::boot::device_mapper::Mapper;
+use crate::boot::loop_device::Attachable;
+use crate::failure::Failure;
+use crate::report::send;
+
+/// All that the survivor will ever need of the world around it.
+pub struct Prepared {
+    pub manifest: Verified<RootManifest>,
+    /// The digest of the manifest.
+    pub trusted: Digest,
+    /// Where the root is.
+    pub url: Url,
+    /// This machine, for the trace of its boot.
+    pub machine: MachineId,
+    pub client: Arc<Client>,
+    pub mirror: Arc<dyn Source>,
+    pub store: Arc<FileStore>,
+    /// The kernel's end of the stream.
+    pub nbd: NbdDevice,
+    pub mapper: Mapper,
+    /// What takes the stream's place.
+    pub complete: Attachable,
+}
+
+impl Prepared {
+    /// Opens it all.
+    pub fn new(orders: &Orders) -> Result<Self, Failure> {
+        let manifest = RootManifest::verify(orders.manifest.as_bytes(), &orders.trusted);
+        let manifest = manifest.map_err(|error| Failure::of("the root manifest", &error))?;
+        if !manifest.size.is_multiple_of(BLOCK) {
+            return Err(Failure::new(format!(
+                "{} has {} bytes, which is no multiple of {BLOCK} and so no block device: boot it by \
+                 bootwright.mode=ram",
+                manifest.file, manifest.size
+            )));
+        }
+        let path = Path::new(&orders.path);
+        let store = FileStore::in_place(path).and_then(|store| store.resize(manifest.size).map(|()| store));
+        let store = store.map_err(|error| Failure::of(&orders.path, &error))?;
+        let boot = |error: BootError| Failure::of("the stream's devices", &error);
+        let nbd = NbdDevice::open();
+        let nbd =
+            nbd.map_err(|(step, error)| Failure::of(&format!("the stream's device: {step}"), &error))?;
+        let resolver = dns::Resolver::new(&orders.servers, &orders.search);
+        let trust = Trust { extra_pem: std::fs::read(send::CA).ok() };
+        let client = Client::new(resolver, &trust, Timeouts::default());
+        let client = Arc::new(client.map_err(|error| Failure::of("setting TLS up", &error))?);
+        let mirror = HttpSource::new(Arc::clone(&client), orders.url.clone(), Some(manifest.size));
+        Ok(Self {
+            manifest,
+            trusted: orders.trusted,
+            url: orders.url.clone(),
+            machine: orders.machine.clone(),
+            client,
+            mirror: Arc::new(mirror),
+            store: Arc::new(store),
+            nbd,
+            mapper: Mapper::open().map_err(boot)?,
+            complete: Attachable::open(path).map_err(boot)?,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! From power-on to the login prompt with a root of 2 GiB over a link of 100 Mbit/s: mode `stream`, our own mode `ram`,
+//! and dracut livenet. One server, one system; the machine loads its kernel and initrd beside the link.
+//!
+//! The root is that of `examples/hello` with ballast that nobody reads and nothing compresses. dracut gets it as
+//! squashfs, the only form that it takes, and its own kernel, which is that of this Debian's suite.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bootwright_vm::lab::ADDRESS;
+use bootwright_vm::machine::{Boot, Firmware, OnReboot};
+use bootwright_vm::uki::Parts;
+use bootwright_vm::{Machine, Road, Service};
+use regex_lite::Regex;
+
+use super::kernel::Kernel;
+use super::lab::Network;
+use super::{Context, Row, agent};
+use crate::{Result, images, shell};
+
+/// MiB of ballast: with the system about 2 GiB.
+const BALLAST: usize = 1960;
+/// MiB of the machine: the root in memory, twice while dracut unpacks nothing of it, and the system.
+const MEMORY: u32 = 4096;
+/// Of the machine's link.
+const RATE: &str = "100mbit";
+/// The whole root takes three minutes, and the host may be busy.
+const PATIENCE: Duration = Duration::from_secs(1200);
+
+/// Measures boots.
+pub fn run(context: &Context) -> Result<Vec<Row>> {
+    let streamed = images::build_large(&context.bootwright, "hello", "erofs", BALLAST)?;
+    let squashed = images::build_large(&context.bootwright, "hello", "squashfs", BALLAST)?;
+    let parts = Parts::extract(&streamed.join("image.efi")).map_err(|error| error.to_string())?;
+    let kernel = Kernel::fetch()?;
+    let url = format!("http://{ADDRESS}:8000/images/hello-large-squashfs/root.img");
+    let dracut = agent::livenet_initrd(context, &kernel)?;
+    let livenet =
+        Boot::Kernel { kernel: kernel.image(), initrd: dracut, cmdline: agent::livenet_line(&url, "") };
+
+    let first = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Complete)?;
+    let second = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Complete)?;
+    let ram = boot(context, &streamed, parts.boot("bootwright.mode=ram"), Until::Login)?;
+    let livenet = boot(context, &squashed, livenet, Until::Login)?;
+
+    let took = |name: &str, theirs: f64| Row {
+        what: "power-on to login, 2 GiB root, 100 Mbit/s".into(),
+        ours: format!("stream: {:.1} s", second.login),
+        peer: format!("{name}: {theirs:.1} s"),
+        ratio: second.login / theirs,
+        aim: "≤ 0.25",
+        met: second.login <= theirs / 4.0,
+    };
+    Ok(vec![
+        took("ram", ram.login),
+        took("dracut livenet", livenet.login),
+        Row {
+            what: "power-on to login, without and with the trace of an earlier boot".into(),
+            ours: format!("second boot: {:.1} s", second.login),
+            peer: format!("first boot: {:.1} s", first.login),
+            ratio: second.login / first.login,
+            aim: "≤ 1.0",
+            met: second.login <= first.login,
+        },
+        Row {
+            what: "reads that waited longer than 0.1 s".into(),
+            ours: format!("second boot: {}", second.stalls),
+            peer: format!("first boot: {}", first.stalls),
+            ratio: second.stalls / first.stalls,
+            aim: "≤ 0.2",
+            met: second.stalls <= first.stalls / 5.0,
+        },
+    ])
+}
+
+/// How far a boot is followed.
+#[derive(Clone, Copy, PartialEq)]
+enum Until {
+    Login,
+    /// The root is complete, and the trace told.
+    Complete,
+}
+
+/// One boot.
+struct Figure {
+    /// Seconds from power-on to the login prompt.
+    login: f64,
+    /// Reads that waited longer than 0.1 s; 0 where nobody counts.
+    stalls: f64,
+}
+
+/// Boots one machine in a network of its own. What the server learns of the boot stays in its state.
+fn boot(context: &Context, image: &Path, boot: Boot, until: Until) -> Result<Figure> {
+    let network = Network::new()?;
+    let server =
+        &mut network.bootwright(context, image, &["--dhcp", "full", "--range", "10.77.0.50-10.77.0.99"]);
+    let server = network.start(server, 67)?;
+    let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
+    let builder = builder.boot(boot).memory(MEMORY).on_reboot(OnReboot::Exit);
+    let begun = Instant::now();
+    let machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
+    let mut tc = network.server("tc");
+    tc.args(["qdisc", "add", "dev", machine.tap().unwrap_or_default(), "root", "tbf"]);
+    shell::output(tc.args(["rate", RATE, "burst", "256kb", "latency", "50ms"]))?;
+    see(&machine, &server, "login:")?;
+    let login = begun.elapsed().as_secs_f64();
+    let mut stalls = 0.0;
+    if until == Until::Complete {
+        let line = see(&machine, &server, r"MiB streamed in .* (\d+) of them longer than 0\.1 s")?;
+        stalls = line.parse().unwrap_or_default();
+        see(&machine, &server, "the trace of this boot is told")?;
+    }
+    println!("   {}: {login:.1} s, {stalls} stalls", image.display());
+    Ok(Figure { login, stalls })
+}
+
+/// Waits for a line of the console, and gives what its first group holds.
+fn see(machine: &Machine, server: &Service, pattern: &str) -> Result<String> {
+    let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
+    let seen = machine.expect(&pattern, PATIENCE).map_err(|unseen| {
+        format!("{unseen}\nthe server said:\n{}", server.transcript().tail(20).join("\n"))
+    })?;
+    let group = pattern.captures(&seen.line).and_then(|found| Some(found.get(1)?.as_str().to_owned()));
+    Ok(group.unwrap_or_default())
+}
