@@ -7,13 +7,15 @@ use bootwright_image::timeline::{Step, Tried, What};
 pub fn of_fetch(error: &Error) -> (Step, Vec<Tried>) {
     let source = |text: String| Tried { what: What::Source, text };
     match error {
-        Error::Exhausted { failures, .. } | Error::Corrupt { failures, .. } => {
+        Error::Exhausted { failures, .. }
+        | Error::Corrupt { failures, .. }
+        | Error::Metadata { failures, .. } => {
             let step = failures.iter().map(|failure| of_cause(&failure.cause)).max();
             let tried = failures.iter().map(|failure| source(explain(failure))).collect();
             (step.unwrap_or(Step::Fetch), tried)
         }
         Error::Transfer { failure, .. } => (of_cause(&failure.cause), vec![source(explain(&**failure))]),
-        Error::Digest { .. } => (Step::Verify, vec![source(error.to_string())]),
+        Error::Digest { .. } | Error::Torrent { .. } => (Step::Verify, vec![source(error.to_string())]),
         Error::TooLarge { .. } => (Step::Memory, vec![source(error.to_string())]),
         Error::Store { .. } => (Step::Memory, Vec::new()),
         Error::NoSource | Error::Worker(_) => (Step::Fetch, Vec::new()),
@@ -26,9 +28,13 @@ fn of_cause(cause: &Cause) -> Step {
         Cause::Dns(_) => Step::Name,
         Cause::Connect(_) | Cause::Proxy { .. } => Step::Connect,
         Cause::Handshake(_) | Cause::Certificate(_) => Step::Tls,
-        Cause::Status { .. } | Cause::Redirect { .. } | Cause::Answer(_) | Cause::Url(_) => Step::Http,
+        Cause::Status { .. }
+        | Cause::Redirect { .. }
+        | Cause::Answer(_)
+        | Cause::Url(_)
+        | Cause::Ftp { .. } => Step::Http,
         Cause::Size { .. } | Cause::Changed { .. } | Cause::Corrupt(_) => Step::Verify,
         Cause::Truncated { .. } | Cause::Broken(_) | Cause::Stalled(_) | Cause::Io(_) => Step::Fetch,
-        Cause::Wire(_) | Cause::Peer(_) => Step::Fetch,
+        Cause::Wire(_) | Cause::Peer(_) | Cause::Metadata(_) => Step::Fetch,
     }
 }
