@@ -4,8 +4,9 @@
 //! disk nor when it is written decides. Processor time is that of the client's processes alone.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,8 +25,11 @@ const MEMORY: u64 = 64 << 20;
 const RUNS: usize = 3;
 /// How long the server may take until it has digested the largest file.
 const START: Duration = Duration::from_secs(300);
-/// Noise that is repeated until a file has its size. Longer than any chunk of these sizes, so that none is zero.
+/// Noise that is repeated until a file has its size.
 const NOISE: usize = 16 << 20;
+/// For memory alone, a file has a page of it so often, less than a chunk, and holes between.
+const SPARSE: u64 = 64 << 10;
+const PAGE: usize = 4 << 10;
 
 /// Measures rate, processor time and memory.
 pub fn run(context: &Context) -> Result<Vec<Row>> {
@@ -33,7 +37,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let output = shared.path().join("output");
     let mut rows = Vec::new();
     {
-        let server = Server::start(context, SIZE)?;
+        let server = Server::start(context, &noise(&context.scratch, SIZE)?)?;
         let (mut ours, mut curl, mut aria2) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
             ours.push(fresh(&output, &server.ours(context, &output))?);
@@ -46,7 +50,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         rows.push(cpu(&ours, "aria2c -x8 with a checksum", &aria2));
     }
     for (size, what) in [(SMALL, "64 MiB"), (LARGE, "8 GiB")] {
-        let server = Server::start(context, size)?;
+        let server = Server::start(context, &sparse(&context.scratch, size)?)?;
         let ours = fresh(&output, &server.ours(context, &output))?;
         let aria2 = fresh(&output, &server.aria2(&output))?;
         rows.push(memory(what, &ours, &aria2));
@@ -118,22 +122,14 @@ struct Server {
 }
 
 impl Server {
-    fn start(context: &Context, size: u64) -> Result<Self> {
-        let file = noise(&context.scratch, size)?;
-        let said = shell::output(Command::new("sha256sum").arg(&file))?;
+    fn start(context: &Context, file: &Path) -> Result<Self> {
+        let said = shell::output(Command::new("sha256sum").arg(file))?;
         let digest = said.split_whitespace().next().unwrap_or_default().to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let port = listener.map_err(|error| format!("looking for a free port: {error}"))?.port();
-        let name = format!("noise-{}.bin", size >> 20);
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = Command::new(&context.bootwright);
-        command.arg("serve").arg(&file).args([
-            "--interface",
-            "lo",
-            "--address",
-            "127.0.0.1",
-            "--dhcp",
-            "off",
-        ]);
+        command.arg("serve").arg(file).args(["--interface", "lo", "--address", "127.0.0.1", "--dhcp", "off"]);
         command.args(["--http-port", &port.to_string(), "--state"]).arg(context.scratch.join("state"));
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let process = process.map_err(|error| format!("{command:?}: {error}"))?;
@@ -188,15 +184,36 @@ impl Drop for Server {
 /// A file of noise, kept between runs.
 fn noise(scratch: &Path, size: u64) -> Result<PathBuf> {
     let path = scratch.join(format!("noise-{}.bin", size >> 20));
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == size) {
-        return Ok(path);
+    make(&path, size, |file| {
+        let noise = random(NOISE)?;
+        (0..size / NOISE as u64).try_for_each(|_| (&*file).write_all(&noise))
+    })
+}
+
+/// A file with noise in each of its chunks and holes between.
+fn sparse(scratch: &Path, size: u64) -> Result<PathBuf> {
+    let path = scratch.join(format!("sparse-{}.bin", size >> 20));
+    make(&path, size, |file| {
+        let noise = random(PAGE)?;
+        file.set_len(size)?;
+        (0..size).step_by(SPARSE as usize).try_for_each(|at| file.write_all_at(&noise, at))
+    })
+}
+
+fn random(bytes: usize) -> io::Result<Vec<u8>> {
+    let mut noise = vec![0; bytes];
+    File::open("/dev/urandom")?.read_exact(&mut noise)?;
+    Ok(noise)
+}
+
+/// Fills a new file, which takes its name when it is whole.
+fn make(path: &Path, size: u64, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<PathBuf> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == size) {
+        return Ok(path.to_owned());
     }
-    let mut noise = vec![0; NOISE];
-    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut noise)).map_err(failed)?;
-    let mut file = File::create(&path).map_err(failed)?;
-    for _ in 0..size / NOISE as u64 {
-        file.write_all(&noise).map_err(failed)?;
-    }
-    Ok(path)
+    let new = path.with_extension("new");
+    let file = File::create(&new).map_err(failed)?;
+    fill(&file).and_then(|()| std::fs::rename(&new, path)).map_err(failed)?;
+    Ok(path.to_owned())
 }
