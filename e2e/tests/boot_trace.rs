@@ -5,9 +5,12 @@ use bootwright_e2e::{LOGIN, Scenario};
 /// Megabits a second: less than what the system reads at once, more than what it reads on the whole.
 const LINK: u32 = 16;
 
+/// A busy host is slower than systemd waits for a console by itself.
+const PATIENT: &str = "systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900";
+
 /// Boots a machine over the link until its root is complete; how many reads waited longer than 0.1 s.
 fn stalls(scenario: Scenario) -> (Scenario, u32) {
-    let scenario = scenario.boot_directly("", 1536).slow_down(LINK);
+    let scenario = scenario.boot_directly(PATIENT, 1536).slow_down(LINK);
     scenario.sees(r"the system starts with \d+ % of the root");
     scenario.sees(LOGIN);
     scenario.full_speed();

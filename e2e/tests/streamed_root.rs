@@ -10,12 +10,15 @@ use bootwright_image::timeline::Stage;
 /// login however slow the host is; what the system reads until then takes a tenth of it.
 const SLOW: u32 = 8;
 
+/// A slow link and a busy host together are more than systemd waits for a console by itself.
+const PATIENT: &str = "systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900";
+
 /// MiB of the machine, for the root and the system.
 const MEMORY: u32 = 1536;
 
 #[test]
 fn a_user_logs_in_long_before_the_root_is_there_and_then_nothing_depends_on_the_server() {
-    let mut scenario = Scenario::new("hello-stream").serve().boot_directly("", MEMORY).slow_down(SLOW);
+    let mut scenario = Scenario::new("hello-stream").serve().boot_directly(PATIENT, MEMORY).slow_down(SLOW);
     scenario.sees("streaming root.img: /dev/dm-0 on /dev/nbd0");
     scenario.sees("the kernel verifies each block of /dev/dm-0 by the root hash");
     scenario.sees(r"the system starts with \d+ % of the root");
@@ -42,7 +45,7 @@ fn a_user_logs_in_long_before_the_root_is_there_and_then_nothing_depends_on_the_
 #[test]
 #[ignore = "long"]
 fn a_machine_whose_cable_is_pulled_while_it_starts_waits_and_goes_on() {
-    let scenario = Scenario::new("hello-stream").serve().boot_directly("", MEMORY).slow_down(SLOW);
+    let scenario = Scenario::new("hello-stream").serve().boot_directly(PATIENT, MEMORY).slow_down(SLOW);
     scenario.sees(r"the system starts with \d+ % of the root");
     scenario.pull_the_cable();
     scenario.sees("reads of the root wait for the network");
