@@ -2,7 +2,7 @@
 # Makes the disks of this directory with qemu-img and qemu-io. Usage: make.sh
 set -eu
 cd "$(dirname "$0")"
-rm -f *.qcow2 *.vmdk *.vdi
+rm -f -- *.qcow2 *.vmdk *.vdi
 qemu-img create -q -f qcow2 -o cluster_size=512,compat=0.10 base.qcow2 64k
 qemu-io -c 'write -q -P 0x11 0 1k' -c 'write -q -P 0x22 40k 512' base.qcow2
 qemu-img create -q -f qcow2 -o cluster_size=512 -b base.qcow2 -F qcow2 child.qcow2 96k

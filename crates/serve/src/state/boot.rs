@@ -73,8 +73,12 @@ impl Boot {
         self.entries.iter().rev().take(MERGE_DEPTH).find(|entry| entry.key.as_deref() == Some(key))
     }
 
-    /// Adds an event, or merges it into the entry of the same key; where the entry stands, and the entry.
+    /// Adds an event, or merges it into the entry of the same key; where the entry stands, and the entry. A boot
+    /// keeps the parts of its last failure only.
     pub fn add(&mut self, event: Event, key: Option<String>) -> (usize, Entry) {
+        if event.failed.is_some() {
+            self.entries.iter_mut().for_each(|entry| entry.event.failed = None);
+        }
         let recent = self.entries.len().saturating_sub(MERGE_DEPTH);
         let same = self.entries.iter().skip(recent).rposition(|entry| key.is_some() && entry.key == key);
         if let Some(index) = same.map(|index| index + recent)

@@ -5,6 +5,7 @@
 //! [`Journal`] keeps it over a restart. [`Machines`] is both behind one lock.
 
 mod boot;
+mod failure;
 mod journal;
 pub mod neighbours;
 mod progress;

@@ -7,6 +7,7 @@ use bootwright_image::timeline::{self, Event, MachineId, Progress, Stage};
 use bootwright_netboot::Mac;
 
 use super::boot::{Boot, Entry, MAX_ENTRIES, Source};
+use super::failure;
 use super::progress::{Gained, bounded, gained};
 
 /// Machines that are remembered: more than a server has in its broadcast domain. Those that never
@@ -117,8 +118,8 @@ impl Table {
 
     /// Takes a sighting in.
     pub fn record(&mut self, sighting: Sighting) -> Recorded {
-        let Sighting { mac, facts, source, mut event, key } = sighting;
-        event.text = clean(&event.text);
+        let Sighting { mac, facts, source, event, key } = sighting;
+        let event = failure::bounded(event);
         self.make_room(mac);
         let machine = self.machines.entry(mac).or_default();
         if let Some(address) = facts.address {
