@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::tracker::Tracker;
 
 /// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Fleet {
     pub tracker: Tracker,

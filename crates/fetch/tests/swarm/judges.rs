@@ -12,7 +12,7 @@ use crate::fleet::Fleet;
 const SIZE: usize = 4 << 20;
 
 /// They take their time to start.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `root.torrent` of the fleet's image.
 fn torrent(fleet: &Fleet) -> PathBuf {

@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, peers};
 use crate::strangers::{Shape, Share, Start, aria2_at, libtorrent_at, mktorrent, transmission_at};
 use crate::tracker::Tracker;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `client` seeds; of the torrent we know the hash and the tracker.
 async fn metadata_from(ip: Ipv4Addr, client: Start) {

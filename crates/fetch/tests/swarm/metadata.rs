@@ -16,7 +16,7 @@ use crate::fleet::client;
 const HOPE: Duration = Duration::from_secs(3);
 
 /// Nothing that is to come takes so long.
-const LONG: Duration = Duration::from_secs(180);
+const LONG: Duration = Duration::from_secs(300);
 
 /// What a peer does when it is asked for a piece.
 #[derive(Clone, Copy, PartialEq)]

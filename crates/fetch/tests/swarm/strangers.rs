@@ -17,7 +17,7 @@ use crate::fleet::peers;
 use crate::tracker::Tracker;
 
 /// Nothing here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Files of a torrent: an odd size, an empty one, one that spans pieces, one in a directory of directories.
 const FILES: [(&str, usize); 4] = [("a.bin", 300_001), ("d/empty", 0), ("d/e/b", 1_500_000), ("z", 7)];
