@@ -28,7 +28,7 @@ use serde_json::Value;
 
 const BOOTWRIGHT: &str = env!("CARGO_BIN_EXE_bootwright");
 const SERVER: &str = "10.77.0.2";
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server of one file on a host of its own.
 struct Site {
