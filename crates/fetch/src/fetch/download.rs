@@ -31,6 +31,9 @@ const REPORTS: usize = 1;
 /// failed.
 const HOPE: Duration = Duration::from_secs(120);
 
+/// The same while no peer is connected: others of the fleet would have been heard of by then.
+const HOPE_ALONE: Duration = Duration::from_secs(30);
+
 /// Failures of peers and trackers that an error lists, the last ones.
 const SETBACKS: usize = 8;
 
@@ -269,9 +272,12 @@ impl<'a> Download<'a> {
         (self.observe)(Notice::Progress(self.progress));
     }
 
-    /// Whether peers may still bring what no mirror gives any more.
+    /// Whether peers may still bring what no mirror gives any more. Where there never was a mirror, peers are all
+    /// there is, and worth a longer wait.
     fn hopes(&self) -> bool {
-        self.hub.is_some() && self.now().saturating_sub(self.moved) < HOPE
+        let Some(hub) = &self.hub else { return false };
+        let alone = hub.connected() == 0 && !self.sources.is_empty();
+        self.now().saturating_sub(self.moved) < if alone { HOPE_ALONE } else { HOPE }
     }
 
     pub(super) fn store_error(&self, offset: u64, source: io::Error) -> Error {
