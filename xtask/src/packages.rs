@@ -110,11 +110,26 @@ pub fn install(need: Need) -> Result<()> {
     if !shell::has("dpkg-query") || !shell::has("apt-get") {
         return explain_elsewhere(need);
     }
-    let missing: Vec<&str> = wanted(need).filter(|package| !is_installed(package)).collect();
-    if missing.is_empty() {
-        return Ok(());
+    // apt-get may remove a package whose version does not go with a new one: what is missing then is installed in turn.
+    for _ in 0..2 {
+        let missing = missing(need);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        install_by_apt(&missing)?;
     }
-    println!("── installing {} packages: {}", missing.len(), missing.join(" "));
+    match missing(need).as_slice() {
+        [] => Ok(()),
+        left => Err(format!("apt-get said that all is installed, but these are not: {}", left.join(" "))),
+    }
+}
+
+fn missing(need: Need) -> Vec<&'static str> {
+    wanted(need).filter(|package| !is_installed(package)).collect()
+}
+
+fn install_by_apt(packages: &[&str]) -> Result<()> {
+    println!("── installing {} packages: {}", packages.len(), packages.join(" "));
     let sudo: &[&str] = if is_root()? {
         &[]
     } else {
@@ -123,7 +138,7 @@ pub fn install(need: Need) -> Result<()> {
     };
     apt_get(sudo, &["update", "-q"])?;
     let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
-    install.extend(missing.iter().copied().map(first_available));
+    install.extend(packages.iter().copied().map(first_available));
     apt_get(sudo, &install)
 }
 
