@@ -1,13 +1,14 @@
 //! The file to be put together: where its chunks lie, and by what digest each is told.
 //!
 //! A layout is made of something that vouches for the chunks: a verified manifest, by SHA-256, or the torrent
-//! of somebody else, by SHA-1. Which of the two it was is known to every digest that comes out of it, and only
+//! of somebody else, by SHA-1; or of nothing, for a plain file that has one digest. Which of the two it was is known to every digest that comes out of it, and only
 //! the first can be made for what boots: [`Layout::of`] takes a [`Verified`] manifest.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bootwright_image::chunks::size_for;
 use bootwright_image::torrent::Info;
 use bootwright_image::{Digest, Digester, RootManifest, Verified};
 use bytes::Bytes;
@@ -49,6 +50,8 @@ impl fmt::Display for ChunkDigest {
 enum Digests {
     Sha256(Vec<Digest>),
     Sha1(Arc<Info>),
+    /// None: so many parts of a plain file, which has one digest for all of them.
+    Unjudged(u32),
 }
 
 /// Takes the digest of one chunk.
@@ -64,7 +67,7 @@ pub(crate) struct Layout {
     chunk: u32,
     digests: Digests,
     /// Digest of a whole chunk of zeros, and of the last, shorter one.
-    zeros: [ChunkDigest; 2],
+    zeros: [Option<ChunkDigest>; 2],
 }
 
 impl Layout {
@@ -79,9 +82,17 @@ impl Layout {
         Self::new(info.size(), info.piece_length, Digests::Sha1(info.clone()))
     }
 
+    /// The parts of a plain file. None of them is ever refused: somebody has to judge the whole.
+    pub(crate) fn unjudged(size: u64) -> Self {
+        let chunk = size_for(size);
+        let count = u32::try_from(size.div_ceil(u64::from(chunk))).unwrap_or(u32::MAX);
+        Self::new(size, chunk, Digests::Unjudged(count))
+    }
+
     fn new(size: u64, chunk: u32, digests: Digests) -> Self {
         let chunk = chunk.max(1);
-        let zeros = [u64::from(chunk), size % u64::from(chunk)].map(|bytes| zeros(digests.hasher(), bytes));
+        let lengths = [u64::from(chunk), size % u64::from(chunk)];
+        let zeros = lengths.map(|bytes| digests.hasher().map(|hasher| zeros(hasher, bytes)));
         Self { size, chunk, digests, zeros }
     }
 
@@ -91,6 +102,7 @@ impl Layout {
         match &self.digests {
             Digests::Sha256(digests) => digests.len() as u32,
             Digests::Sha1(info) => info.pieces.len() as u32,
+            Digests::Unjudged(count) => *count,
         }
     }
 
@@ -106,6 +118,11 @@ impl Layout {
         start.min(end)..end
     }
 
+    /// The chunk in which the byte at `offset` lies.
+    pub(crate) fn index(&self, offset: u64) -> usize {
+        usize::try_from(offset / u64::from(self.chunk)).unwrap_or(usize::MAX)
+    }
+
     /// The bytes of a run of chunks.
     pub(crate) fn span(&self, span: &Range<u32>) -> Range<u64> {
         self.range(span.start).start..self.range(span.end.saturating_sub(1)).end
@@ -116,12 +133,13 @@ impl Layout {
         u32::try_from(bytes / u64::from(self.chunk)).unwrap_or(u32::MAX).max(1)
     }
 
-    /// The digest that chunk `index` must have.
+    /// The digest that chunk `index` must have, when it has one of its own.
     pub(crate) fn digest(&self, index: u32) -> Option<ChunkDigest> {
         let index = index as usize;
         match &self.digests {
             Digests::Sha256(digests) => digests.get(index).copied().map(ChunkDigest::Sha256),
             Digests::Sha1(info) => info.pieces.get(index).copied().map(ChunkDigest::Sha1),
+            Digests::Unjudged(_) => None,
         }
     }
 
@@ -134,7 +152,7 @@ impl Layout {
         index: u32,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(), ChunkDigest> {
-        let mut hasher = self.digests.hasher();
+        let Some(mut hasher) = self.digests.hasher() else { return Ok(()) };
         pieces.into_iter().for_each(|piece| hasher.update(piece));
         let found = hasher.finish();
         if self.digest(index) == Some(found) { Ok(()) } else { Err(found) }
@@ -145,15 +163,16 @@ impl Layout {
         let range = self.range(index);
         let whole = range.end - range.start == u64::from(self.chunk);
         let [full, last] = self.zeros;
-        self.digest(index) == Some(if whole { full } else { last })
+        self.digest(index).is_some_and(|digest| Some(digest) == if whole { full } else { last })
     }
 }
 
 impl Digests {
-    fn hasher(&self) -> Hasher {
+    fn hasher(&self) -> Option<Hasher> {
         match self {
-            Self::Sha256(_) => Hasher::Sha256(Digester::default()),
-            Self::Sha1(_) => Hasher::Sha1(Sha1::new()),
+            Self::Sha256(_) => Some(Hasher::Sha256(Digester::default())),
+            Self::Sha1(_) => Some(Hasher::Sha1(Sha1::new())),
+            Self::Unjudged(_) => None,
         }
     }
 }

@@ -23,7 +23,8 @@
 //! ever taken for what a manifest vouches for.
 //!
 //! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
-//! [`fetch_file`] for a plain file with or without a digest.
+//! [`fetch_file`] for a plain file with or without a digest, [`fetch_file_from`] for one with a digest from several
+//! mirrors at once.
 //!
 //! Every failure of a source carries its evidence ([`Failure`]): URL, address, byte, status, DNS answers,
 //! errno. An [`Error`] that ends a download lists the last failure of each source.
@@ -85,15 +86,16 @@ pub use options::{
     BAD_CHUNK_LIMIT, BAD_SOURCE_LIMIT, IN_FLIGHT, Notice, Observer, Options, Progress, SPAN,
     SPAN_BESIDE_PEERS,
 };
-pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, RETRY_AFTER_MAX, Retries, RetryPolicy};
+pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, HEARSAY_MAX, RETRY_AFTER_MAX, Retries, RetryPolicy};
 pub use small::{Small, get_small, get_small_from, post_json};
 #[cfg(feature = "ftp")]
 pub use source::FtpSource;
 pub use source::{
-    Begun, Body, BoxFuture, BoxStream, FileSource, HttpSource, Mirror, Source, WebSeed, mirror,
+    Begun, Body, BoxFuture, BoxStream, FileSource, HttpSource, Looked, Mirror, MirrorKey, Source, WebSeed,
+    mirror,
 };
 pub use store::{FileSet, FileStore, ReadOnly, Store};
 pub use swarm::{
     LocalDiscovery, METADATA_HOPE, PeerOptions, PeerShare, Port, SeedStatus, Seeder, fetch_metadata,
 };
-pub use whole::{FileComplete, FileOptions, fetch_file};
+pub use whole::{FileComplete, FileOptions, MixedComplete, fetch_file, fetch_file_from};

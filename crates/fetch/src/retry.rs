@@ -18,6 +18,10 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// The longest `Retry-After` that is honoured: a wrong header must not park a machine for a day.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
+/// The longest that a machine leaves a mirror alone because a peer says that it is busy. After that it asks itself
+/// before it believes anybody again: a peer that lies costs so much once.
+pub const HEARSAY_MAX: Duration = Duration::from_secs(30);
+
 /// How often a source may fail in a row, without one good chunk in between, before it is given up.
 ///
 /// Only faults that time can heal are tried again. A 404, a bad certificate or another file end a

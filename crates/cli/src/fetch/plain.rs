@@ -1,12 +1,14 @@
-//! A file without chunks: one stream from the first mirror that works, one digest over all of it.
+//! A file without chunks: from all mirrors at once when a digest judges the whole, else one stream from the first
+//! mirror that works.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bootwright_fetch::{
-    BACKOFF_BASE, Backoff, Cause, Error, FileOptions, FileStore, Notice, Observer, Retries, RetryPolicy,
-    Small, Store, explain, fetch_file, get_small, get_small_from, mirror,
+    BACKOFF_BASE, Backoff, Cause, Error, FileComplete, FileOptions, FileStore, Mirror, Notice, Observer,
+    Options, Retries, RetryPolicy, Small, Store, explain, fetch_file, fetch_file_from, get_small,
+    get_small_from, mirror,
 };
 use bootwright_image::Digest;
 use url::Url;
@@ -71,7 +73,7 @@ impl Job<'_> {
         (None, Verified::Nobody)
     }
 
-    /// Fetches from one URL after the other until one gives the right file.
+    /// Fetches it from all URLs at once, or from one after the other until one gives the right file.
     pub(super) async fn whole(&self, wanted: Whole<'_>) -> Result<Fetched, Failure> {
         let started = Instant::now();
         let path = place::path(self.options.output.as_deref(), wanted.name, self.options.decompress)?;
@@ -80,59 +82,28 @@ impl Job<'_> {
             Some(unpacking) => unpacking.clone(),
             None => Arc::new(FileStore::create(&path).map_err(|error| io(&path, &error))?),
         };
-        let show = Show::new(wanted.name, wanted.urls.len());
-        let mut sources = Vec::new();
-        let (mut stored, mut kept) = (0, None);
-        let mut last: Option<Error> = None;
-        for url in &wanted.urls {
-            if let Some(error) = last.take() {
-                show.line(&format!("warning: {}; goes on with {}", explain(&error), told(url)));
-            }
-            let source = mirror(&self.client, url.clone(), wanted.size);
-            let before = stored;
-            let observe = &mut |notice: Notice<'_>| {
-                if let Notice::Progress(progress) = &notice {
-                    stored = progress.stored;
-                    kept.get_or_insert(progress.kept);
-                }
-                show.notice(&notice);
-            };
-            let options = FileOptions::up_to(wanted.size.unwrap_or(u64::MAX));
-            let result = fetch_file(&*source, wanted.digest, store.clone(), &options, observe).await;
-            let base = before.max(kept.unwrap_or(0));
-            sources.push(Sent {
-                source: source.name().to_owned(),
-                kind: SourceKind::Mirror,
-                bytes: stored.saturating_sub(base),
-                refused: 0,
-            });
-            match result {
-                Ok(done) => {
-                    return Ok(Fetched {
-                        file: path,
-                        size: done.size,
-                        digest: Some(done.digest),
-                        verified: wanted.verified,
-                        kept: kept.unwrap_or(0),
-                        refused: 0,
-                        sources,
-                        unpacked: unpacking.and_then(|unpacking| unpacking.unpacked()),
-                        took: started.elapsed(),
-                        complete: true,
-                    });
-                }
-                Err(error @ (Error::Transfer { .. } | Error::Digest { .. } | Error::TooLarge { .. })) => {
-                    if matches!(error, Error::Digest { .. }) {
-                        // The bytes of a wrong file are of no use to the next mirror.
-                        stored = 0;
-                        store.resize(0).map_err(|error| io(&path, &error))?;
-                    }
-                    last = Some(error);
-                }
-                Err(error) => return Err(failure(&error)),
-            }
-        }
-        Err(last.map_or_else(|| bad(format!("{}: no URL", wanted.name)), |error| failure(&error)))
+        let source = |url: &Url| mirror(&self.client, url.clone(), wanted.size);
+        let mirrors: Vec<_> = wanted.urls.iter().map(source).collect();
+        let mixed = match wanted.digest.filter(|_| mirrors.len() > 1 && unpacking.is_none()) {
+            Some(digest) => mixed(&wanted, &mirrors, digest, store.clone()).await?,
+            None => None,
+        };
+        let came = match mixed {
+            Some(came) => came,
+            None => one_by_one(&wanted, &mirrors, store).await?,
+        };
+        Ok(Fetched {
+            file: path,
+            size: came.file.size,
+            digest: Some(came.file.digest),
+            verified: wanted.verified,
+            kept: came.kept,
+            refused: 0,
+            sources: came.sources,
+            unpacked: unpacking.and_then(|unpacking| unpacking.unpacked()),
+            took: started.elapsed(),
+            complete: true,
+        })
     }
 
     /// A store that unpacks, when that was asked for.
@@ -186,6 +157,76 @@ impl Job<'_> {
             _ => get_small(&self.client, url, limit, retry, observe).await,
         }
     }
+}
+
+/// A file that has come.
+struct Came {
+    file: FileComplete,
+    /// Bytes that were there before.
+    kept: u64,
+    sources: Vec<Sent>,
+}
+
+/// From all mirrors at once, when there are several that can be mixed.
+async fn mixed(
+    wanted: &Whole<'_>,
+    mirrors: &[Arc<dyn Mirror>],
+    digest: Digest,
+    store: Arc<dyn Store>,
+) -> Result<Option<Came>, Failure> {
+    let show = Show::new(wanted.name, mirrors.len());
+    let observe = &mut |notice: Notice<'_>| show.notice(&notice);
+    let (limit, options) = (wanted.size.unwrap_or(u64::MAX), Options::default());
+    let done = fetch_file_from(mirrors, digest, limit, store, &options, observe).await;
+    let Some(done) = done.map_err(|error| failure(&error))? else { return Ok(None) };
+    let sources = mirrors.iter().zip(&done.by_source).map(|(mirror, bytes)| sent(&**mirror, *bytes));
+    Ok(Some(Came { file: done.file, kept: done.kept, sources: sources.collect() }))
+}
+
+/// From one mirror after the other.
+async fn one_by_one(
+    wanted: &Whole<'_>,
+    mirrors: &[Arc<dyn Mirror>],
+    store: Arc<dyn Store>,
+) -> Result<Came, Failure> {
+    let show = Show::new(wanted.name, mirrors.len());
+    let mut sources = Vec::new();
+    let (mut stored, mut kept) = (0, None);
+    let mut last: Option<Error> = None;
+    for source in mirrors {
+        if let Some(error) = last.take() {
+            show.line(&format!("warning: {}; goes on with {}", explain(&error), source.name()));
+        }
+        let before = stored;
+        let observe = &mut |notice: Notice<'_>| {
+            if let Notice::Progress(progress) = &notice {
+                stored = progress.stored;
+                kept.get_or_insert(progress.kept);
+            }
+            show.notice(&notice);
+        };
+        let options = FileOptions::up_to(wanted.size.unwrap_or(u64::MAX));
+        let result = fetch_file(&**source, wanted.digest, store.clone(), &options, observe).await;
+        let base = before.max(kept.unwrap_or(0));
+        sources.push(sent(&**source, stored.saturating_sub(base)));
+        match result {
+            Ok(file) => return Ok(Came { file, kept: kept.unwrap_or(0), sources }),
+            Err(error @ (Error::Transfer { .. } | Error::Digest { .. } | Error::TooLarge { .. })) => {
+                if matches!(error, Error::Digest { .. }) {
+                    // The bytes of a wrong file are of no use to the next mirror.
+                    stored = 0;
+                    store.resize(0).map_err(|error| io(Path::new(store.name()), &error))?;
+                }
+                last = Some(error);
+            }
+            Err(error) => return Err(failure(&error)),
+        }
+    }
+    Err(last.map_or_else(|| bad(format!("{}: no URL", wanted.name)), |error| failure(&error)))
+}
+
+fn sent(mirror: &dyn Mirror, bytes: u64) -> Sent {
+    Sent { source: mirror.name().to_owned(), kind: SourceKind::Mirror, bytes, refused: 0 }
 }
 
 /// The URL as it may be told: without a password.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::explain;
+use bootwright_image::Digest;
 use bootwright_image::torrent::InfoHash;
 
 use crate::dns;
@@ -104,6 +105,14 @@ pub enum Cause {
         /// What it says.
         what: String,
     },
+    /// It is left alone because a peer says so.
+    #[error("{peer} says that it asks to come back in {} s", .wait.as_secs())]
+    Hearsay {
+        /// Who says it.
+        peer: String,
+        /// How long it asks to be left alone.
+        wait: Duration,
+    },
     /// The connection ended before all bytes were there.
     #[error("the connection ended {missing} bytes early")]
     Truncated {
@@ -131,6 +140,20 @@ pub enum Cause {
     /// The swarm does without this peer.
     #[error("the peer is dropped: {0}")]
     Peer(Fall),
+    /// All of the file, from this source alone, is another one.
+    #[error("the file is {found}, wanted is {expected}")]
+    Digest {
+        /// The digest wanted.
+        expected: Digest,
+        /// That of what came.
+        found: Digest,
+    },
+    /// A part of a file differs from that of another source, whose file as a whole is the right one.
+    #[error("its part is another one than that of {right}, whose file has the right digest")]
+    Contradicts {
+        /// Who has the right one.
+        right: String,
+    },
     /// The bytes are not the right ones.
     #[error("{0}")]
     Corrupt(Box<BadChunk>),
@@ -179,6 +202,8 @@ impl Cause {
             | Self::Wire(_)
             | Self::Metadata(_)
             | Self::Peer(_)
+            | Self::Digest { .. }
+            | Self::Contradicts { .. }
             | Self::Io(_) => Fault::Permanent,
             _ => Fault::Transient { retry_after: None },
         }

@@ -11,6 +11,7 @@ use std::io;
 use bootwright_image::Digest;
 use bootwright_image::torrent::{InfoError, InfoHash};
 
+use crate::store::Store;
 pub use failure::{BadChunk, Cause, Failure, Fault};
 
 /// Why a download ended without its file.
@@ -99,6 +100,13 @@ pub enum Error {
     /// A thread of the program died: a fault in bootwright itself.
     #[error("a worker of the download died: {0}")]
     Worker(String),
+}
+
+impl Error {
+    /// The store does not take or give the byte at `offset`.
+    pub(crate) fn of_store(store: &dyn Store, offset: u64, source: io::Error) -> Self {
+        Self::Store { what: store.name().to_owned(), offset, source }
+    }
 }
 
 fn size_or_more(size: &Option<u64>) -> String {

@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::judge::Judged;
 use super::request::{Report, Request, What};
-use crate::error::{Error, Failure, Fault};
+use crate::error::{Cause, Error, Failure, Fault};
 use crate::handle::{Attached, Orders};
 use crate::layout::Layout;
 use crate::options::{Notice, Observer, Options, Progress};
+use crate::retry::RETRY_AFTER_MAX;
 use crate::schedule::{Action, Defeat, Event, Policy, RequestId, Scheduler, SourceId, SourceInfo};
 use crate::source::Source;
 use crate::store::Store;
 use crate::swarm::net::{Hub, Turn};
 use crate::swarm::policy::PeerId;
+use crate::swarm::wire::Busy;
 use crate::verify::workers;
 
 /// Reports that may wait for the driver. Each may hold a chunk: few, so that memory stays bounded.
@@ -47,9 +49,13 @@ pub(super) struct Download<'a> {
     pub(super) started: Instant,
     pub(super) progress: Progress,
     pub(super) by_source: Vec<u64>,
+    /// Which source sent each chunk, if one did.
+    pub(super) senders: Vec<Option<SourceId>>,
     pub(super) hub: Option<Hub>,
     pub(super) handle: Option<Attached>,
     pub(super) running: BTreeMap<RequestId, Running>,
+    /// What carries each of them out.
+    tasks: BTreeMap<RequestId, AbortHandle>,
     /// The last failure of each source.
     pub(super) failures: BTreeMap<SourceId, Failure>,
     /// Who sent a chunk damaged that is still missing.
@@ -86,6 +92,7 @@ impl<'a> Download<'a> {
     ) -> Self {
         Self {
             what,
+            senders: vec![None; layout.count() as usize],
             progress: Progress { total: layout.size, ..Progress::default() },
             layout,
             store,
@@ -98,6 +105,7 @@ impl<'a> Download<'a> {
             setbacks: VecDeque::new(),
             moved: Duration::ZERO,
             running: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             failures: BTreeMap::new(),
             damaged: BTreeMap::new(),
         }
@@ -124,13 +132,17 @@ impl<'a> Download<'a> {
                 Action::Complete => return Ok(()),
                 Action::Defeat(defeat) => return Err(self.defeated(defeat)),
                 Action::Wait(wake) => wake,
+                Action::Abandon { request, span } => {
+                    self.abandon(&scheduler, request, span);
+                    continue;
+                }
                 Action::Request { request: id, source, span } => {
                     let Some(from) = self.sources.get(source.0).cloned() else { continue };
                     self.running.insert(id, Running { source, address: None });
                     self.claim(&scheduler, id, span.clone());
                     let (layout, reports) = (self.layout.clone(), reports.clone());
                     let request = Request { id, source: from, span, layout, stall: options.stall, reports };
-                    tasks.spawn(request.run());
+                    self.tasks.insert(id, tasks.spawn(request.run()));
                     continue;
                 }
             };
@@ -141,7 +153,7 @@ impl<'a> Download<'a> {
                 Some(report) = inbox.recv(), if judges.len() < workers() => {
                     self.reported(&mut scheduler, report, &mut judges);
                 }
-                Some(ended) = tasks.join_next() => alive(ended)?,
+                Some(ended) = tasks.join_next() => unless_abandoned(ended)?,
                 () = sleep_until(self.started + wake.unwrap_or_default()), if wake.is_some() => {}
             }
         }
@@ -193,6 +205,7 @@ impl<'a> Download<'a> {
             What::Ended(failure) => {
                 let source = running.source;
                 self.running.remove(&request);
+                self.tasks.remove(&request);
                 self.release(scheduler, request);
                 let fault = failure.as_ref().map(Failure::fault);
                 scheduler.handle(self.now(), Event::Ended { request, fault });
@@ -205,8 +218,27 @@ impl<'a> Download<'a> {
 
     fn failed(&mut self, scheduler: &Scheduler, source: SourceId, failure: Failure) {
         let retry_in = scheduler.retry_in(self.now(), source);
+        let mirror = self.sources.get(source.0).and_then(|source| source.herd());
+        if let Fault::Transient { retry_after: Some(wait) } = failure.fault()
+            && let (Some(hub), Some(mirror)) = (&mut self.hub, mirror)
+        {
+            hub.busy(mirror, wait.min(RETRY_AFTER_MAX));
+        }
         (self.observe)(Notice::Failed { failure: &failure, retry_in });
         self.failures.insert(source, failure);
+    }
+
+    /// A peer says that a mirror is busy.
+    fn hear_busy(&mut self, scheduler: &mut Scheduler, peer: PeerId, told: Busy) {
+        let Busy { mirror, wait } = told;
+        for (at, source) in self.sources.iter().enumerate().filter(|(_, it)| it.herd() == Some(mirror)) {
+            let (now, id) = (self.now(), SourceId(at));
+            if scheduler.hear_busy(now, id, wait) {
+                let peer = self.hub.as_ref().map_or(String::new(), |hub| hub.name(peer));
+                let failure = Failure::of(source.name(), Cause::Hearsay { peer, wait });
+                (self.observe)(Notice::Failed { failure: &failure, retry_in: scheduler.retry_in(now, id) });
+            }
+        }
     }
 
     fn defeated(&mut self, defeat: Defeat) -> Error {
@@ -231,6 +263,17 @@ impl<'a> Download<'a> {
     fn claim(&mut self, scheduler: &Scheduler, request: RequestId, span: Range<u32>) {
         let Some(hub) = &mut self.hub else { return };
         span.filter(|chunk| scheduler.wants(request, *chunk)).for_each(|chunk| hub.mirror(chunk, true));
+    }
+
+    /// A request is of no use any more: its connection ends with its task.
+    fn abandon(&mut self, scheduler: &Scheduler, request: RequestId, span: Range<u32>) {
+        self.running.remove(&request);
+        if let Some(task) = self.tasks.remove(&request) {
+            task.abort();
+        }
+        if let Some(hub) = &mut self.hub {
+            span.filter(|chunk| scheduler.is_missing(*chunk)).for_each(|chunk| hub.mirror(chunk, false));
+        }
     }
 
     /// A request is over: what it has not delivered is open to peers again.
@@ -259,6 +302,7 @@ impl<'a> Download<'a> {
                 self.setbacks.truncate(SETBACKS);
             }
             Turn::Store(offset, source) => return Err(self.store_error(offset, source)),
+            Turn::Busy { peer, told } => self.hear_busy(scheduler, peer, told),
             Turn::Tick => self.tell_progress(),
         }
         Ok(())
@@ -304,6 +348,10 @@ async fn orders(handle: &Option<Attached>) -> Orders {
         Some(handle) => handle.orders().await,
         None => std::future::pending().await,
     }
+}
+
+fn unless_abandoned(ended: Result<(), JoinError>) -> Result<(), Error> {
+    if ended.as_ref().is_err_and(JoinError::is_cancelled) { Ok(()) } else { alive(ended) }
 }
 
 fn alive<T>(joined: Result<T, JoinError>) -> Result<T, Error> {

@@ -63,6 +63,9 @@ impl Download<'_> {
                 if let Some(bytes) = self.by_source.get_mut(running.source.0) {
                     *bytes += length;
                 }
+                if let Some(sender) = self.senders.get_mut(chunk as usize) {
+                    *sender = Some(running.source);
+                }
             }
             Sender::Peer(_) => self.progress.from_peers += length,
         }

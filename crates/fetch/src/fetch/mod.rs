@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::layout::Layout;
 use crate::options::{Observer, Options, Progress, SPAN_BESIDE_PEERS};
+use crate::schedule::SourceId;
 use crate::source::Source;
 use crate::store::Store;
 use crate::swarm::net::{Hub, Subject};
@@ -107,6 +108,42 @@ pub async fn fetch_torrent(
         return Err(Error::NoSource);
     }
     Task::of_torrent(info).run(sources, store, peers, options, observe).await
+}
+
+/// What came of [`gather`].
+pub(crate) struct Gathered {
+    /// Bytes from each source, in the order of the sources.
+    pub(crate) by_source: Vec<u64>,
+    /// Who sent each chunk; nobody, when it was there.
+    pub(crate) senders: Vec<Option<SourceId>>,
+}
+
+/// Fetches the chunks that are not `there` from `sources`. Does not complete the store.
+pub(crate) async fn gather(
+    layout: &Arc<Layout>,
+    sources: &[Arc<dyn Source>],
+    store: Arc<dyn Store>,
+    there: &[bool],
+    options: &Options,
+    observe: Observer<'_>,
+) -> Result<Gathered, Error> {
+    let attached = options.handle.as_ref().map(Handle::attach);
+    if let Some(attached) = &attached {
+        let mut stored = Bits::none(layout.count());
+        (0..).zip(there).filter(|(_, there)| **there).for_each(|(chunk, _)| {
+            stored.insert(chunk);
+        });
+        attached.begin(stored);
+    }
+    let name = store.name().to_owned();
+    let mut download = Download::new(&name, layout.clone(), store, sources, None, attached, observe);
+    download.run(there, options).await?;
+    let senders = std::mem::take(&mut download.senders);
+    let (_, by_source, _, attached) = download.result();
+    if let Some(attached) = attached {
+        attached.complete();
+    }
+    Ok(Gathered { by_source, senders })
 }
 
 /// What is to be put together, whoever vouches for it.

@@ -40,10 +40,12 @@ impl Scheduler {
         None
     }
 
-    /// The sources in the order in which they are considered.
+    /// The sources in the order in which they are considered: of those with as much to do, the fastest first.
     pub(super) fn by_load(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.lanes.len()).collect();
-        order.sort_by_key(|at| self.lanes.get(*at).map(|lane| (lane.priority, lane.in_flight)));
+        let load = |at: &usize| self.lanes.get(*at).map(|lane| (lane.priority, lane.in_flight));
+        let rate = |at: &usize| self.lanes.get(*at).and_then(|lane| lane.meter.rate()).unwrap_or(0.0);
+        order.sort_by(|a, b| load(a).cmp(&load(b)).then(rate(b).total_cmp(&rate(a))));
         order
     }
 
@@ -73,7 +75,7 @@ impl Scheduler {
             return Some(self.cursor..end);
         }
         let span = match self.mirrors {
-            Mirrors::Free => self.policy.span,
+            Mirrors::Free => self.stretch(source),
             Mirrors::Sparing | Mirrors::Held => self.policy.span.min(SPARING),
         };
         let span = self.wants.run(start).map_or(span, |run| span.min(run));

@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_millis(100);
 /// And, once asked, so long to bring it.
 const OVERDUE: Duration = Duration::from_secs(1);
 
+/// A mirror beside which there are others has as long, or the time in which it usually sends so many chunks.
+const USUAL: f64 = 3.0;
+
 /// What comes before the rest.
 #[derive(Default)]
 pub(super) struct Wants {
@@ -90,7 +93,9 @@ impl Scheduler {
             return None;
         }
         self.wants.demanded.iter().copied().filter(|chunk| self.is_overdue(now, *chunk)).find_map(|chunk| {
-            let source = self.by_load().into_iter().map(SourceId).find(|at| self.takes(*at, chunk))?;
+            let held_up = |at: &SourceId| self.holder(chunk) == Some(*at) && self.before(chunk) < FAR;
+            let sources = self.by_load().into_iter().map(SourceId);
+            let source = sources.into_iter().find(|at| self.takes(*at, chunk) && !held_up(at))?;
             Some((source, chunk..self.end_of_demand(now, source, chunk)))
         })
     }
@@ -100,6 +105,7 @@ impl Scheduler {
         let due = self.wants.since.iter().filter_map(|(chunk, since)| match self.chunk(*chunk)? {
             Chunk::Missing => Some(*since + GRACE),
             Chunk::Taken => Some(*since + OVERDUE),
+            Chunk::Requested(_) => self.late_from(*chunk, *since),
             _ => None,
         });
         due.filter(|due| *due > now).min()
@@ -111,13 +117,35 @@ impl Scheduler {
         match self.chunk(chunk) {
             Some(Chunk::Missing) => self.mirrors == Mirrors::Free || now >= since + GRACE,
             Some(Chunk::Taken) => now >= since + OVERDUE,
-            Some(Chunk::Requested(request)) => {
-                let span = self.requests.get(&request).map_or(chunk..chunk, |request| request.span.clone());
-                let before = span.start..chunk;
-                before.filter(|other| self.wants(request, *other)).count() >= FAR
+            Some(Chunk::Requested(_)) => {
+                self.before(chunk) >= FAR || self.late_from(chunk, since).is_some_and(|late| now >= late)
             }
             _ => false,
         }
+    }
+
+    /// How many chunks its request brings before `chunk`.
+    fn before(&self, chunk: u32) -> usize {
+        let Some(Chunk::Requested(id)) = self.chunk(chunk) else { return 0 };
+        let start = self.requests.get(&id).map_or(chunk, |request| request.span.start);
+        (start..chunk).filter(|other| self.wants(id, *other)).count()
+    }
+
+    /// Who has been asked for `chunk`.
+    fn holder(&self, chunk: u32) -> Option<SourceId> {
+        let Some(Chunk::Requested(id)) = self.chunk(chunk) else { return None };
+        self.requests.get(&id).map(|request| request.source)
+    }
+
+    /// When `chunk`, for which somebody waits `since` then, is asked of another because who has been asked sends
+    /// nothing, though he usually does.
+    fn late_from(&self, chunk: u32, since: Duration) -> Option<Duration> {
+        let Some(Chunk::Requested(id)) = self.chunk(chunk) else { return None };
+        let request = self.requests.get(&id).filter(|_| self.lanes.len() > 1)?;
+        let meter = &self.lanes.get(request.source.0)?.meter;
+        let usual = meter.rate().map_or(0.0, |rate| USUAL / rate);
+        let patience = OVERDUE.max(Duration::try_from_secs_f64(usual).unwrap_or(OVERDUE));
+        Some(meter.since().max(request.begun).max(since) + patience)
     }
 
     /// Whether a mirror has been asked for something that somebody waits for, and has not sent it yet.

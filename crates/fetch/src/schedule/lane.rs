@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Ranges;
+use super::meter::Meter;
 use crate::error::Fault;
-use crate::retry::RetryPolicy;
+use crate::retry::{Backoff, HEARSAY_MAX, RetryPolicy};
 
 /// Whether a source may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub(super) struct Lane {
     /// Counts the failures ever. When a server dies, all requests that run there fail for the one
     /// reason: those that began before it was counted do not count again.
     pub(super) epoch: u32,
+    pub(super) meter: Meter,
+    /// It is left alone, or was, because others said that it is busy; since then we have not asked ourselves.
+    pub(super) hearsay: bool,
 }
 
 impl Lane {
@@ -42,6 +46,8 @@ impl Lane {
             failures: 0,
             bad: 0,
             epoch: 0,
+            meter: Meter::default(),
+            hearsay: false,
         }
     }
 
@@ -74,6 +80,22 @@ impl Lane {
         }
     }
 
+    /// Another machine was told to come back after `wait`; whether that is believed.
+    pub(super) fn hear(
+        &mut self,
+        now: Duration,
+        wait: Duration,
+        backoff: &Backoff,
+        random: &mut fastrand::Rng,
+    ) -> bool {
+        if !self.is_ready() || self.in_flight > 0 || self.hearsay {
+            return false;
+        }
+        self.hearsay = true;
+        self.standing = Standing::Waiting(now + backoff.wait(1, Some(wait.min(HEARSAY_MAX)), random));
+        true
+    }
+
     pub(super) fn fail(
         &mut self,
         now: Duration,
@@ -93,6 +115,7 @@ impl Lane {
             return;
         }
         self.epoch = self.epoch.wrapping_add(1);
+        self.hearsay = false;
         self.failures = self.failures.saturating_add(1);
         self.answered = false;
         self.standing = if retry.retries.exhausted(self.failures) {

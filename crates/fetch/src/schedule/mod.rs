@@ -20,13 +20,20 @@
 //!    dropped after [`Retries`](crate::Retries).
 //! 5. Peers have a [policy](crate::swarm::policy) of their own; what they have been asked for is left to
 //!    them, and they say how much [mirrors](Mirrors) shall do.
-//! 6. A damaged chunk is asked of another source. When the only sources left have damaged it
+//! 6. Of several sources of one priority each is asked for what it sends in a moment, and at the end no more than
+//!    its share. One that has nothing left to do takes the end of a slower one's request ([relief]); the slower
+//!    one's is [abandoned](Action::Abandon) when nothing of it is wanted any more.
+//! 7. A source of which another machine says that it is busy is [left alone](Scheduler::hear_busy) for a while, once:
+//!    then it is asked before anybody is believed again.
+//! 8. A damaged chunk is asked of another source. When the only sources left have damaged it
 //!    [`Policy::bad_chunk_limit`] times, the download has failed. A source that damages many chunks is
 //!    dropped as long as it is not the last.
 
 mod choose;
 mod demand;
 mod lane;
+mod meter;
+mod relief;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -56,6 +63,9 @@ struct Request {
     span: Range<u32>,
     /// The lane's count of failures when the request began, see [`Lane::epoch`].
     epoch: u32,
+    begun: Duration,
+    /// Its end is fetched from another.
+    robbed: bool,
 }
 
 /// The state of one download.
@@ -65,6 +75,8 @@ pub struct Scheduler {
     chunks: Vec<Chunk>,
     /// Chunks that are not stored yet.
     left: usize,
+    /// Chunks that nobody is asked for.
+    missing: usize,
     /// No chunk before this one is missing.
     cursor: u32,
     lanes: Vec<Lane>,
@@ -82,11 +94,13 @@ impl Scheduler {
     /// same events give the same actions.
     pub fn new(policy: Policy, stored: &[bool], sources: &[SourceInfo], seed: u64) -> Self {
         let chunks = stored.iter().map(|stored| if *stored { Chunk::Stored } else { Chunk::Missing });
+        let left = stored.iter().filter(|stored| !**stored).count();
         Self {
             policy,
             random: fastrand::Rng::with_seed(seed),
             chunks: chunks.collect(),
-            left: stored.iter().filter(|stored| !**stored).count(),
+            left,
+            missing: left,
             cursor: 0,
             lanes: sources.iter().map(|source| Lane::new(source.priority)).collect(),
             requests: BTreeMap::new(),
@@ -113,9 +127,21 @@ impl Scheduler {
         }
     }
 
+    /// Another machine says that `source` asks to be left alone for `wait`. It is, for at most
+    /// [`HEARSAY_MAX`](crate::HEARSAY_MAX), unless it sends us something right now; whether that is so.
+    pub fn hear_busy(&mut self, now: Duration, source: SourceId, wait: Duration) -> bool {
+        let Self { lanes, policy, random, .. } = self;
+        lanes.get_mut(source.0).is_some_and(|lane| lane.hear(now, wait, &policy.retry.backoff, random))
+    }
+
     /// From now on mirrors do so much.
     pub fn set_mirrors(&mut self, mirrors: Mirrors) {
         self.mirrors = mirrors;
+    }
+
+    /// Whether nobody is asked for `chunk`.
+    pub fn is_missing(&self, chunk: u32) -> bool {
+        self.chunk(chunk) == Some(Chunk::Missing)
     }
 
     /// Whether `chunk` is in its place.
@@ -141,7 +167,7 @@ impl Scheduler {
     pub fn handle(&mut self, now: Duration, event: Event) {
         match event {
             Event::Answered { request, ranges } => self.answered(request, ranges),
-            Event::Arrived { request, chunk } => self.arrived(request, chunk),
+            Event::Arrived { request, chunk } => self.arrived(now, request, chunk),
             Event::Stored { chunk } => self.stored(chunk),
             Event::Refused { chunk } => self.refused(chunk),
             Event::Taken { chunk } => self.exchange(chunk, Chunk::Missing, Chunk::Taken),
@@ -167,11 +193,19 @@ impl Scheduler {
             return Action::Defeat(defeat);
         }
         self.lanes.iter_mut().for_each(|lane| lane.wake(now));
+        if let Some(abandon) = self.abandon(now) {
+            return abandon;
+        }
         if let Some((source, span)) = self.choose_demanded(now).or_else(|| self.choose()) {
             return self.request(now, source, span);
         }
+        if let Some((source, span)) = self.relieve(now) {
+            self.rob(&span);
+            return self.request(now, source, span);
+        }
         let idle = self.requests.is_empty() && !self.chunks.iter().any(|c| matches!(c, Chunk::Arrived(_)));
-        let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(self.next_demand(now)).min();
+        let looks = self.next_demand(now).into_iter().chain(self.next_look(now));
+        let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(looks).min();
         let taken = self.chunks.contains(&Chunk::Taken);
         if idle && wake.is_none() && !taken && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
@@ -191,15 +225,19 @@ impl Scheduler {
         if let Some(lane) = self.lanes.get_mut(request.source.0) {
             lane.ranges = Some(ranges);
             lane.answered = true;
+            lane.hearsay = false;
         }
     }
 
-    fn arrived(&mut self, request: RequestId, chunk: u32) {
+    fn arrived(&mut self, now: Duration, request: RequestId, chunk: u32) {
         if !self.wants(request, chunk) {
             return;
         }
         if let Some(source) = self.requests.get(&request).map(|request| request.source) {
             self.set(chunk, Chunk::Arrived(source));
+            if let Some(lane) = self.lanes.get_mut(source.0) {
+                lane.meter.count(now);
+            }
         }
     }
 
@@ -259,10 +297,14 @@ impl Scheduler {
         }
         let mut epoch = 0;
         if let Some(lane) = self.lanes.get_mut(source.0) {
+            if lane.in_flight == 0 {
+                lane.meter.resume(now);
+            }
             lane.in_flight += 1;
             epoch = lane.epoch;
         }
-        self.requests.insert(request, Request { source, span: span.clone(), epoch });
+        let request_of = Request { source, span: span.clone(), epoch, begun: now, robbed: false };
+        self.requests.insert(request, request_of);
         Action::Request { request, source, span }
     }
 
@@ -272,7 +314,9 @@ impl Scheduler {
 
     fn set(&mut self, chunk: u32, state: Chunk) {
         if let Some(slot) = self.chunks.get_mut(chunk as usize) {
-            *slot = state;
+            let was = std::mem::replace(slot, state);
+            self.missing -= usize::from(was == Chunk::Missing);
+            self.missing += usize::from(state == Chunk::Missing);
         }
         if state == Chunk::Missing {
             self.cursor = self.cursor.min(chunk);

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::retry::{Backoff, Retries, RetryPolicy};
 
+mod speed;
+
 const POLICY: Policy = Policy {
     retry: RetryPolicy {
         retries: Retries::Finite(3),
@@ -357,6 +359,7 @@ proptest! {
                 Action::Complete => break true,
                 Action::Defeat(_) => break false,
                 Action::Request { request, source, span } => chaos.begin(request, source.0, span),
+                Action::Abandon { request, .. } => drop(chaos.running.remove(&request)),
                 Action::Wait(wake) => {
                     if !chaos.step(&mut scheduler) {
                         prop_assert!(!chaos.arrived.is_empty() || wake.is_some(), "it waits for nothing");

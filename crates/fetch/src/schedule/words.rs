@@ -121,6 +121,13 @@ pub enum Action {
         /// Which chunks.
         span: Range<u32>,
     },
+    /// Break this request off, and say nothing more of it: others bring what it still had to bring.
+    Abandon {
+        /// Which one.
+        request: RequestId,
+        /// What it was for.
+        span: Range<u32>,
+    },
     /// Nothing until the next event or, when given, that time.
     Wait(Option<Duration>),
     /// All chunks are stored.

@@ -23,7 +23,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Begun, Body, BoxFuture, BoxStream, Mirror, Source};
+use super::{Begun, Body, BoxFuture, BoxStream, Looked, Mirror, Source};
 use crate::error::{Cause, Failure};
 use crate::http::Client;
 use crate::schedule::Ranges;
@@ -195,6 +195,13 @@ impl Mirror for FtpSource {
             let opened = self.open(at..u64::MAX).await?;
             let (size, name, address) = (Some(opened.size), opened.name.clone(), Some(opened.address));
             Ok(Begun { size, name, address, bytes: opened.into_stream() })
+        })
+    }
+
+    fn look(&self) -> BoxFuture<'_, Result<Looked, Failure>> {
+        Box::pin(async move {
+            let opened = self.open(0..1).await?;
+            Ok(Looked { size: Some(opened.size), ranges: Ranges::Honoured })
         })
     }
 

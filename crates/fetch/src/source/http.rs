@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::stream;
 use hyper::header;
+use tokio::time::timeout;
 use url::Url;
 
-use super::{Begun, Body, BoxFuture, BoxStream, Mirror, Source};
+use super::{Begun, Body, BoxFuture, BoxStream, Looked, Mirror, MirrorKey, Source};
 use crate::error::{Cause, Failure};
 use crate::http::{Ask, Client, Expect, Plan, Reply, interpret};
 
@@ -163,6 +164,10 @@ impl Source for HttpSource {
         self.priority
     }
 
+    fn herd(&self) -> Option<MirrorKey> {
+        MirrorKey::of(&self.url)
+    }
+
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Body, Failure>> {
         Box::pin(async move {
             let opened = self.open(range).await?;
@@ -179,6 +184,17 @@ impl Mirror for HttpSource {
             let (size, address) = (opened.plan.size, Some(opened.reply.address));
             let name = opened.reply.url.as_str().into();
             Ok(Begun { size, name, address, bytes: opened.into_stream() })
+        })
+    }
+
+    fn look(&self) -> BoxFuture<'_, Result<Looked, Failure>> {
+        Box::pin(async move {
+            let mut opened = self.open(0..1).await?;
+            let looked = Looked { size: opened.plan.size, ranges: opened.plan.ranges };
+            let stall = self.client.timeouts().stall;
+            // An answer that is read to its end leaves the connection to the next request.
+            while let Ok(Some(Ok(_))) = timeout(stall, opened.next()).await {}
+            Ok(looked)
         })
     }
 

@@ -3,6 +3,7 @@
 mod file;
 #[cfg(feature = "ftp")]
 mod ftp;
+mod herd;
 mod http;
 mod web_seed;
 
@@ -19,6 +20,7 @@ use url::Url;
 pub use self::file::FileSource;
 #[cfg(feature = "ftp")]
 pub use self::ftp::FtpSource;
+pub use self::herd::MirrorKey;
 pub use self::http::HttpSource;
 pub use self::web_seed::WebSeed;
 use crate::error::Failure;
@@ -45,6 +47,11 @@ pub trait Source: Send + Sync {
         0
     }
 
+    /// The server, as it is named to other machines of the fleet that may ask it too; `None` when it is ours alone.
+    fn herd(&self) -> Option<MirrorKey> {
+        None
+    }
+
     /// The bytes of `range`, exactly, in order, or a failure that says how far they came.
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Body, Failure>>;
 }
@@ -54,8 +61,20 @@ pub trait Mirror: Source {
     /// The file from byte `at` to its end.
     fn begin(&self, at: u64) -> BoxFuture<'_, Result<Begun, Failure>>;
 
+    /// What it says of the file, without sending more than a byte of it.
+    fn look(&self) -> BoxFuture<'_, Result<Looked, Failure>>;
+
     /// Whether it would be noticed that the file has been exchanged since it was first asked for.
     fn has_validator(&self) -> bool;
+}
+
+/// What a source says of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// Bytes of the whole file, when it says it.
+    pub size: Option<u64>,
+    /// What it does with ranges.
+    pub ranges: Ranges,
 }
 
 /// A file that comes from some byte on.

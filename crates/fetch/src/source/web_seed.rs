@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use url::Url;
 
-use super::{Body, BoxFuture, BoxStream, Mirror, Source, mirror};
+use super::{Body, BoxFuture, BoxStream, Mirror, MirrorKey, Source, mirror};
 use crate::error::Failure;
 use crate::http::Client;
 use crate::schedule::Ranges;
@@ -104,6 +104,11 @@ impl Source for WebSeed {
 
     fn priority(&self) -> u8 {
         super::http::PRIORITY
+    }
+
+    fn herd(&self) -> Option<MirrorKey> {
+        // All files are at one server.
+        self.parts.iter().find_map(|part| part.source.as_ref()?.herd())
     }
 
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Body, Failure>> {

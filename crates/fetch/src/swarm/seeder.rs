@@ -124,7 +124,7 @@ async fn seed(mut hub: Hub, status: Arc<Mutex<SeedStatus>>, mut stopped: oneshot
                     setbacks.push_front(text);
                     setbacks.truncate(SETBACKS);
                 }
-                Turn::Took(_) | Turn::Returned(_) | Turn::Arrived { .. } => {}
+                Turn::Took(_) | Turn::Returned(_) | Turn::Arrived { .. } | Turn::Busy { .. } => {}
             }
         }
     }

@@ -5,6 +5,7 @@
 //! within one call, a broken transfer goes on where it was when a digest or a strong ETag says that it
 //! is still the same file. Otherwise it starts anew.
 
+mod mixed;
 mod writer;
 
 use std::io;
@@ -23,6 +24,7 @@ use crate::piece::Gather;
 use crate::retry::{Attempts, RetryPolicy};
 use crate::source::{Begun, Mirror};
 use crate::store::Store;
+pub use mixed::{MixedComplete, fetch_file_from};
 use writer::{Writer, digest_store};
 
 /// Bytes that go to the worker thread in one go.
@@ -260,7 +262,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn store_error(&self, source: io::Error) -> Error {
-        Error::Store { what: self.store.name().to_owned(), offset: self.at, source }
+        Error::of_store(&*self.store, self.at, source)
     }
 
     fn too_large(&self, size: Option<u64>) -> Error {

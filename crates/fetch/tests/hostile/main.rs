@@ -6,9 +6,11 @@
 
 mod chunks;
 mod demand;
+mod mixed;
 mod resume;
 mod server;
 mod small;
+mod speed;
 mod tls;
 mod whole;
 

@@ -1,9 +1,16 @@
-//! BEP 10's handshake and BEP 9's metadata messages.
+//! BEP 10's handshake, BEP 9's metadata messages, and `bw_busy`, which is ours.
+
+use std::time::Duration;
 
 use bootwright_image::torrent::bencode::{DecodeError, Value};
 
+use crate::source::MirrorKey;
+
 /// The number under which we take `ut_metadata` messages.
 pub const OUR_METADATA_ID: u8 = 1;
+
+/// The number under which we take `bw_busy` messages.
+pub const OUR_BUSY_ID: u8 = 2;
 
 /// Bytes of a piece of metadata (BEP 9).
 pub const METADATA_PIECE: usize = 16 << 10;
@@ -13,6 +20,8 @@ pub const METADATA_PIECE: usize = 16 << 10;
 pub struct Extended {
     /// The number under which the sender takes `ut_metadata` messages; none when it does not.
     pub metadata_id: Option<u8>,
+    /// The same for `bw_busy` messages: a machine of a fleet.
+    pub busy_id: Option<u8>,
     /// Bytes of the info dictionary.
     pub metadata_size: Option<u32>,
     /// Requests that the sender holds at a time.
@@ -33,8 +42,9 @@ impl Extended {
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut entries = Vec::new();
-        let metadata = self.metadata_id.map(|id| ("ut_metadata", Value::Integer(id.into())));
-        entries.push(("m", dict(metadata)));
+        let extensions = [("bw_busy", self.busy_id), ("ut_metadata", self.metadata_id)];
+        let known = extensions.into_iter().filter_map(|(name, id)| Some((name, Value::Integer(id?.into()))));
+        entries.push(("m", dict(known)));
         let integer = |number: u32| Value::Integer(number.into());
         entries.extend(self.metadata_size.map(|size| ("metadata_size", integer(size))));
         entries.extend(self.requests.map(|requests| ("reqq", integer(requests))));
@@ -52,11 +62,15 @@ impl Extended {
         let value = Value::decode(bytes)?;
         let integer = |key| value.get(key).and_then(Value::integer);
         let extensions = value.get("m");
-        let metadata_id = extensions.and_then(|m| m.get("ut_metadata")).and_then(Value::integer);
+        // 0 takes an extension back.
+        let id = |name| {
+            let id = extensions.and_then(|m| m.get(name)).and_then(Value::integer)?;
+            u8::try_from(id).ok().filter(|id| *id != 0)
+        };
         let client = value.get("v").and_then(Value::text);
         Ok(Self {
-            // 0 takes an extension back.
-            metadata_id: metadata_id.and_then(|id| u8::try_from(id).ok()).filter(|id| *id != 0),
+            metadata_id: id("ut_metadata"),
+            busy_id: id("bw_busy"),
             metadata_size: integer("metadata_size").and_then(|size| u32::try_from(size).ok()),
             requests: integer("reqq").and_then(|requests| u32::try_from(requests).ok()),
             client: client.map(|client| client.chars().filter(|c| !c.is_control()).take(CLIENT).collect()),
@@ -121,6 +135,33 @@ impl<'a> Metadata<'a> {
     }
 }
 
+/// A mirror has told the sender to come back later (`bw_busy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy {
+    /// Which one.
+    pub mirror: MirrorKey,
+    /// How long it wants to be left alone from now on; whole seconds are told.
+    pub wait: Duration,
+}
+
+impl Busy {
+    /// Its bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let seconds = self.wait.as_secs() + u64::from(self.wait.subsec_nanos() > 0);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        dict([("mirror", Value::Bytes(self.mirror.as_bytes())), ("seconds", Value::Integer(seconds))])
+            .encode()
+    }
+
+    /// Reads one; `None` when it is none.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let value = Value::decode(bytes).ok()?;
+        let Value::Bytes(mirror) = value.get("mirror")? else { return None };
+        let seconds = u64::try_from(value.get("seconds")?.integer()?).ok()?;
+        Some(Self { mirror: MirrorKey::from_bytes(mirror)?, wait: Duration::from_secs(seconds) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +181,7 @@ mod tests {
     fn what_we_say_is_read_again() {
         let ours = Extended {
             metadata_id: Some(OUR_METADATA_ID),
+            busy_id: Some(OUR_BUSY_ID),
             metadata_size: Some(9),
             requests: Some(512),
             client: Some("bootwright".into()),
@@ -149,5 +191,12 @@ mod tests {
         assert_eq!(Extended::read(&ours.to_bytes()).unwrap(), ours);
         let data = Metadata::Data(3, 50_000, b"d1:ae");
         assert_eq!(Metadata::read(&data.to_bytes()).unwrap(), Some(data));
+        let mirror = MirrorKey::from_bytes(b"12345678").unwrap();
+        let busy = Busy { mirror, wait: Duration::from_millis(4001) };
+        assert_eq!(busy.to_bytes(), b"d6:mirror8:123456787:secondsi5ee");
+        assert_eq!(Busy::read(&busy.to_bytes()), Some(Busy { mirror, wait: Duration::from_secs(5) }));
+        for wrong in [&b"d6:mirror8:123456787:secondsi-5ee"[..], b"d6:mirror3:1237:secondsi5ee", b"de", b""] {
+            assert_eq!(Busy::read(wrong), None);
+        }
     }
 }

@@ -16,7 +16,7 @@ mod handshake;
 use bootwright_image::torrent::MAX_PIECES;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-pub use extended::{Extended, METADATA_PIECE, Metadata, OUR_METADATA_ID};
+pub use extended::{Busy, Extended, METADATA_PIECE, Metadata, OUR_BUSY_ID, OUR_METADATA_ID};
 pub use handshake::{HANDSHAKE, Handshake};
 
 use super::policy::{BLOCK, Block, Talk};

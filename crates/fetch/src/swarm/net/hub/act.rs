@@ -10,7 +10,7 @@ use super::{BATCH, Hub, REMEMBERED, Turn};
 use crate::error::{Cause, Failure};
 use crate::swarm::net::link::{In, Out, name};
 use crate::swarm::policy::{Action, Block, Event, Fall, Got, PeerId};
-use crate::swarm::wire::{Extended, METADATA_PIECE, Message, Metadata, OUR_METADATA_ID};
+use crate::swarm::wire::{Extended, METADATA_PIECE, Message, Metadata, OUR_BUSY_ID, OUR_METADATA_ID};
 
 impl Hub {
     /// Takes in one message, and those that wait behind it.
@@ -166,8 +166,10 @@ impl Hub {
                     self.book.settle(listens);
                 }
                 self.handle(Event::Introduced(id, told.requests, told.origin));
+                self.hears_of_busy(id, told.busy_id);
             }
             OUR_METADATA_ID => self.metadata(id, payload),
+            OUR_BUSY_ID => self.told_of_busy(id, payload),
             _ => {}
         }
     }

@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
+use super::busy::Rumours;
 use super::{Acquaintance, Hub, PeerShare, Turn};
 use crate::error::Cause;
 use crate::swarm::net::DIALLED;
 use crate::swarm::net::dial::{Greeted, Side, dial};
 use crate::swarm::net::introduce::{News, Word};
 use crate::swarm::net::link::{Link, Out};
-use crate::swarm::policy::{Event, Greeting, PeerId, QUEUE, Seeding};
-use crate::swarm::wire::{Extended, OUR_METADATA_ID};
+use crate::swarm::policy::{Event, Greeting, Manners, PeerId, QUEUE, Seeding};
+use crate::swarm::wire::{Extended, OUR_BUSY_ID, OUR_METADATA_ID};
 
 /// Connections that are being made at one time.
 const DIALLING: usize = 16;
@@ -104,7 +105,14 @@ impl Hub {
             connected: true,
             has: 0,
         };
-        let peer = Acquaintance { link, peer_id: handshake.peer_id, side, share, metadata_id: None };
+        let peer = Acquaintance {
+            link,
+            peer_id: handshake.peer_id,
+            side,
+            share,
+            metadata_id: None,
+            busy: Rumours::default(),
+        };
         self.peers.insert(id, peer);
         if handshake.extended {
             self.introduce_to(id);
@@ -116,6 +124,7 @@ impl Hub {
     fn introduce_to(&mut self, id: PeerId) {
         let ours = Extended {
             metadata_id: Some(OUR_METADATA_ID),
+            busy_id: (self.subject.manners == Manners::Fleet).then_some(OUR_BUSY_ID),
             metadata_size: u32::try_from(self.subject.info.bytes().len()).ok(),
             requests: Some(QUEUE as u32),
             client: Some(concat!("bootwright ", env!("CARGO_PKG_VERSION")).into()),

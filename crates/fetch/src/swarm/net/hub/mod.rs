@@ -4,6 +4,7 @@
 //! a [`Turn`]: a chunk to be verified, a chunk that mirrors need not fetch, a peer that has fallen out.
 
 mod act;
+mod busy;
 mod meet;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,8 +26,11 @@ use super::link::{In, Link};
 use super::{PeerOptions, Subject};
 use crate::error::{Cause, Failure};
 use crate::schedule::Mirrors;
+use crate::source::MirrorKey;
 use crate::swarm::Bits;
 use crate::swarm::policy::{Block, Event, Limits, Manners, Order, PeerId, Seeding, Swarm, TICK};
+use crate::swarm::wire::Busy;
+use busy::Rumours;
 
 /// Messages of all links that may wait for the hub: a block each, at most.
 const INBOX: usize = 256;
@@ -77,6 +81,8 @@ pub(crate) enum Turn {
     Failed(Failure),
     /// What was to be sent to a peer cannot be read.
     Store(u64, io::Error),
+    /// A peer says that a mirror is busy.
+    Busy { peer: PeerId, told: Busy },
     /// Time has passed.
     Tick,
 }
@@ -89,6 +95,8 @@ struct Acquaintance {
     share: PeerShare,
     /// The number under which it takes messages of BEP 9.
     metadata_id: Option<u8>,
+    /// What it and we say of busy mirrors.
+    busy: Rumours,
 }
 
 /// See the [module](self).
@@ -122,6 +130,8 @@ pub(crate) struct Hub {
     /// Blocks that wait for the upload limit, and when the next may go.
     held: VecDeque<(PeerId, Block)>,
     next_upload: Duration,
+    /// Mirrors that have asked us to come back later, and when.
+    busy: BTreeMap<MirrorKey, Duration>,
 }
 
 impl Hub {
@@ -170,6 +180,7 @@ impl Hub {
             fed: Duration::ZERO,
             held: VecDeque::new(),
             next_upload: Duration::ZERO,
+            busy: BTreeMap::new(),
             subject,
             options,
         };
