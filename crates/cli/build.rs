@@ -2,7 +2,7 @@
 //!
 //! The agent is built once, static, with the profile `agent`, into a target directory of its own: a nested
 //! cargo in the shared one would wait for its own lock for ever. What cargo tells this build about itself
-//! must not leak into that one.
+//! must not leak into that one. `BOOTWRIGHT_AGENT_FEATURES=ftp` builds it with features that are off otherwise.
 //!
 //! `BOOTWRIGHT_AGENT=FILE` takes a finished agent instead. clippy checks this crate without one.
 
@@ -56,6 +56,7 @@ const SCRUBBED: &[&str] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=BOOTWRIGHT_AGENT");
+    println!("cargo::rerun-if-env-changed=BOOTWRIGHT_AGENT_FEATURES");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let agent = match env::var_os("BOOTWRIGHT_AGENT").filter(|file| !file.is_empty()) {
         Some(file) => given(Path::new(&file))?,
@@ -107,6 +108,9 @@ fn build(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\u{1f}"));
     cargo.args(["build", "--package", "bootwright-agent", "--profile", "agent", "--target", &target]);
     cargo.arg("--target-dir").arg(&directory);
+    if let Some(features) = env::var_os("BOOTWRIGHT_AGENT_FEATURES").filter(|features| !features.is_empty()) {
+        cargo.arg("--features").arg(features);
+    }
     let output = cargo.output().map_err(|error| format!("starting cargo for the agent: {error}"))?;
     if !output.status.success() {
         return Err(format!("building the agent:\n{}", String::from_utf8_lossy(&output.stderr)).into());

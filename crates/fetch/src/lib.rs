@@ -87,7 +87,7 @@ pub use options::{
     SPAN_BESIDE_PEERS,
 };
 pub use retry::{BACKOFF_BASE, BACKOFF_MAX, Backoff, HEARSAY_MAX, RETRY_AFTER_MAX, Retries, RetryPolicy};
-pub use small::{Small, get_small, get_small_from, post_json};
+pub use small::{Small, get_small, post_json};
 #[cfg(feature = "ftp")]
 pub use source::FtpSource;
 pub use source::{

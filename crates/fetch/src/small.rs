@@ -1,18 +1,20 @@
 //! Small things: a manifest into memory, a report to the server.
 
+#[cfg(feature = "ftp")]
+mod by_ftp;
+
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use hyper::header;
 use tokio::time::timeout;
 use url::Url;
 
 use crate::error::{Cause, Error, Failure};
-use crate::http::{Ask, Client, Reply, STALL_TIMEOUT, refused};
+use crate::http::{Ask, Client, Reply, refused};
 use crate::options::Observer;
 use crate::retry::{Attempts, RetryPolicy};
-use crate::source::Mirror;
 
 /// A small file, whole, and not verified by anybody yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +38,21 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Fetches a file of at most `limit` bytes into memory.
+/// Fetches a file of at most `limit` bytes into memory, from a URL as [`mirror`](crate::mirror()) takes them.
 ///
 /// # Errors
 /// [`Error::Transfer`] when `retry` is used up, [`Error::TooLarge`].
 pub async fn get_small(
-    client: &Client,
+    client: &Arc<Client>,
     url: &Url,
     limit: usize,
     retry: RetryPolicy,
     observe: Observer<'_>,
 ) -> Result<Small, Error> {
+    #[cfg(feature = "ftp")]
+    if ["ftp", "ftps"].contains(&url.scheme()) {
+        return by_ftp::get(client, url, limit, retry, observe).await;
+    }
     let mut attempts = Attempts::new(retry);
     loop {
         match get_once(client, url, limit).await {
@@ -84,48 +90,6 @@ async fn get_once(client: &Client, url: &Url, limit: usize) -> Result<Small, Sto
     }
     let date = header_text(&reply, &header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     Ok(Small { bytes: bytes.freeze(), url: reply.url.clone(), date })
-}
-
-/// Fetches the file of `mirror`, of at most `limit` bytes, into memory.
-///
-/// # Errors
-/// As [`get_small`].
-pub async fn get_small_from(
-    mirror: &dyn Mirror,
-    limit: usize,
-    retry: RetryPolicy,
-    observe: Observer<'_>,
-) -> Result<Bytes, Error> {
-    let mut attempts = Attempts::new(retry);
-    loop {
-        match take_once(mirror, limit).await {
-            Ok(bytes) => return Ok(bytes),
-            Err(Stop::Fatal(error)) => return Err(error),
-            Err(Stop::Failed(failure)) => attempts.rest(failure, observe).await?,
-        }
-    }
-}
-
-async fn take_once(mirror: &dyn Mirror, limit: usize) -> Result<Bytes, Stop> {
-    let mut begun = mirror.begin(0).await?;
-    let limit = limit as u64;
-    let too_large = |size| Stop::Fatal(Error::TooLarge { url: mirror.name().to_owned(), size, limit });
-    if begun.size.is_some_and(|size| size > limit) {
-        return Err(too_large(begun.size));
-    }
-    let mut bytes = BytesMut::new();
-    loop {
-        let Ok(next) = timeout(STALL_TIMEOUT, begun.bytes.next()).await else {
-            let cause = Cause::Stalled(STALL_TIMEOUT);
-            let (address, offset) = (begun.address, Some(bytes.len() as u64));
-            return Err(Failure { source_name: begun.name, address, offset, cause }.into());
-        };
-        match next.transpose()? {
-            None => return Ok(bytes.freeze()),
-            Some(piece) if (bytes.len() + piece.len()) as u64 > limit => return Err(too_large(None)),
-            Some(piece) => bytes.extend_from_slice(&piece),
-        }
-    }
 }
 
 fn header_text<'a>(reply: &'a Reply, name: &header::HeaderName) -> Option<&'a str> {

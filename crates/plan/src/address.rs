@@ -70,6 +70,8 @@ impl ImageAddress {
         let url = Url::parse(text).map_err(|problem| error(problem.to_string()))?;
         match url.scheme() {
             "http" | "https" => Ok(Self { url, origin }),
+            "ftp" | "ftps" if cfg!(feature = "ftp") => Ok(Self { url, origin }),
+            "ftp" | "ftps" => Err(error("an agent takes FTP when it was built with the feature ftp".into())),
             other => Err(error(format!("the scheme is {other}"))),
         }
     }
@@ -160,8 +162,20 @@ mod tests {
     #[test]
     fn an_address_of_another_scheme_is_refused_with_its_origin() {
         assert_eq!(known(&instructions("bootwright.image=disk:"), |_| None), Ok(None));
-        let error = known(&instructions("bootwright.image=ftp://b/c"), |_| None).unwrap_err();
-        assert!(error.to_string().starts_with("the command line names the image \"ftp://b/c\""), "{error}");
+        let error = known(&instructions("bootwright.image=nfs://b/c"), |_| None).unwrap_err();
+        assert!(error.to_string().starts_with("the command line names the image \"nfs://b/c\""), "{error}");
+    }
+
+    #[test]
+    fn an_image_behind_ftp_is_one_for_an_agent_that_has_it() {
+        let address = ImageAddress::parse("ftp://s/images/a/image.json", Origin::CommandLine);
+        match cfg!(feature = "ftp") {
+            true => assert_eq!(
+                address.unwrap().sibling("root.json").unwrap().as_str(),
+                "ftp://s/images/a/root.json"
+            ),
+            false => assert!(address.unwrap_err().to_string().contains("the feature ftp")),
+        }
     }
 
     #[test]

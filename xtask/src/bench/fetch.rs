@@ -1,4 +1,5 @@
-//! One machine that downloads over loopback, verified: beside curl with sha256sum, and aria2 on eight connections.
+//! One machine that downloads over loopback, verified: beside curl with sha256sum, aria2 on eight connections, and, for
+//! memory, libtorrent in the server's own swarm, where we are too then.
 //!
 //! All take the same file from the same server, `bootwright serve`, into memory (/dev/shm), so that neither the
 //! disk nor when it is written decides. Processor time is that of the client's processes alone.
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::fleet::LIBTORRENT;
 use super::{Context, Row, Usage, measure, median};
 use crate::{Result, shell};
 
@@ -40,7 +42,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         let server = Server::start(context, &noise(&context.scratch, SIZE)?)?;
         let (mut ours, mut curl, mut aria2) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            ours.push(fresh(&output, &server.ours(context, &output))?);
+            ours.push(fresh(&output, &server.ours(context, &output, "off"))?);
             curl.push(fresh(&output, &server.curl(&output))?);
             aria2.push(fresh(&output, &server.aria2(&output))?);
         }
@@ -51,9 +53,12 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     }
     for (size, what) in [(SMALL, "64 MiB"), (LARGE, "8 GiB")] {
         let server = Server::start(context, &sparse(&context.scratch, size)?)?;
-        let ours = fresh(&output, &server.ours(context, &output))?;
+        let ours = fresh(&output, &server.ours(context, &output, "on"))?;
         let aria2 = fresh(&output, &server.aria2(&output))?;
-        rows.push(memory(what, &ours, &aria2));
+        let torrent = context.scratch.join("image.torrent");
+        let libtorrent =
+            fresh(&shared.path().join(&server.name), &server.libtorrent(&torrent, shared.path())?)?;
+        rows.push(memory(what, &ours, &aria2, &libtorrent));
     }
     Ok(rows)
 }
@@ -100,12 +105,16 @@ fn cpu(ours: &[Usage], name: &str, peer: &[Usage]) -> Row {
     }
 }
 
-fn memory(what: &str, ours: &Usage, aria2: &Usage) -> Row {
+fn memory(what: &str, ours: &Usage, aria2: &Usage, libtorrent: &Usage) -> Row {
     let mib = |usage: &Usage| usage.peak as f64 / f64::from(1 << 20);
     Row {
         what: format!("1 machine, {what}: peak memory"),
         ours: format!("{:.1} MiB", mib(ours)),
-        peer: format!("the aim of 64 MiB (aria2c -x8: {:.1} MiB)", mib(aria2)),
+        peer: format!(
+            "the aim of 64 MiB (aria2c -x8: {:.1} MiB, libtorrent: {:.1} MiB)",
+            mib(aria2),
+            mib(libtorrent)
+        ),
         ratio: ours.peak as f64 / MEMORY as f64,
         aim: "≤ 1.0",
         met: ours.peak <= MEMORY,
@@ -146,9 +155,9 @@ impl Server {
         Ok(server)
     }
 
-    fn ours(&self, context: &Context, output: &Path) -> Command {
+    fn ours(&self, context: &Context, output: &Path, peers: &str) -> Command {
         let mut command = Command::new(&context.bootwright);
-        command.args(["fetch", &format!("{}/image.json", self.image), "--peers", "off", "-o"]).arg(output);
+        command.args(["fetch", &format!("{}/image.json", self.image), "--peers", peers, "-o"]).arg(output);
         command
     }
 
@@ -166,6 +175,20 @@ impl Server {
         command.arg("-d").arg(output.parent().unwrap_or(output)).arg("-o");
         command.arg(output.file_name().unwrap_or_default()).arg(self.file());
         command
+    }
+
+    /// By the server's torrent, from its seeder and its web seed.
+    fn libtorrent(&self, torrent: &Path, directory: &Path) -> Result<Command> {
+        let url = format!("{}/root.torrent", self.image);
+        shell::output(Command::new("curl").arg("-sSfo").arg(torrent).arg(url))?;
+        let mut command = Command::new("sh");
+        let script =
+            "rm -f \"$4\"; /usr/bin/python3 -c \"$1\" \"$2\" \"$3\" 127.0.0.1:0 fetch \"$4\" & peer=$!
+            while [ ! -e \"$4\" ]; do kill -0 $peer || exit 1; sleep 0.2; done
+            kill $peer; wait $peer; rm \"$4\"";
+        command.args(["-c", script, "sh", LIBTORRENT]).arg(torrent).arg(directory);
+        command.arg(directory.join("done"));
+        Ok(command)
     }
 
     fn file(&self) -> String {

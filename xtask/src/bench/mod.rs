@@ -33,7 +33,7 @@ pub use measure::{Usage, cpu_of, measure, median};
 
 /// What every benchmark is given.
 pub struct Context {
-    /// The release binary.
+    /// The release binary; none for a benchmark that measures no program.
     pub bootwright: PathBuf,
     /// A scratch directory of this benchmark alone, kept between runs for downloads.
     pub scratch: PathBuf,
@@ -79,6 +79,9 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
 /// What runs only by its name: it is the same on every machine, and takes long.
 const BY_NAME: &[&str] = &["simulate"];
 
+/// What measures no program, so that none is built for it.
+const WITHOUT_PROGRAM: &[&str] = &["simulate"];
+
 /// Runs the named benchmarks, all but [`BY_NAME`] when none is named, and prints their tables.
 pub fn run(names: &[&str]) -> Result<()> {
     packages::install(Need::Bench)?;
@@ -86,7 +89,8 @@ pub fn run(names: &[&str]) -> Result<()> {
         let known: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
         return Err(format!("no benchmark {unknown}: there are {}", known.join(", ")));
     }
-    let bootwright = images::bootwright()?;
+    let built = names.is_empty() || names.iter().any(|name| !WITHOUT_PROGRAM.contains(name));
+    let bootwright = if built { images::bootwright()? } else { PathBuf::new() };
     for (name, benchmark) in BENCHMARKS {
         let wanted = if names.is_empty() { !BY_NAME.contains(name) } else { names.contains(name) };
         if !wanted {

@@ -31,9 +31,14 @@ fn of_cause(cause: &Cause) -> Step {
         Cause::Status { .. }
         | Cause::Redirect { .. }
         | Cause::Answer(_)
+        | Cause::Hearsay { .. }
         | Cause::Url(_)
         | Cause::Ftp { .. } => Step::Http,
-        Cause::Size { .. } | Cause::Changed { .. } | Cause::Corrupt(_) => Step::Verify,
+        Cause::Size { .. }
+        | Cause::Changed { .. }
+        | Cause::Corrupt(_)
+        | Cause::Digest { .. }
+        | Cause::Contradicts { .. } => Step::Verify,
         Cause::Truncated { .. } | Cause::Broken(_) | Cause::Stalled(_) | Cause::Io(_) => Step::Fetch,
         Cause::Wire(_) | Cause::Peer(_) | Cause::Metadata(_) => Step::Fetch,
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_fetch::{
-    Client, Complete, FileOptions, FileStore, HttpSource, Options, Retries, RetryPolicy, Source, fetch,
-    fetch_file, fetch_with_peers, get_small,
+    Client, Complete, FileOptions, FileStore, Options, Retries, RetryPolicy, Source, fetch, fetch_file,
+    fetch_with_peers, get_small, mirror,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
@@ -130,8 +130,7 @@ impl Fetcher {
                 None
             }
         });
-        let mirror: [Arc<dyn Source>; 1] =
-            [Arc::new(HttpSource::new(self.client.clone(), url, Some(manifest.size)))];
+        let mirror: [Arc<dyn Source>; 1] = [mirror(&self.client, url, Some(manifest.size))];
         let mut progress = Progress::new(&manifest.file).reported_by(&self.reporter);
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| progress.notice(&notice);
         let options = Options::default().with_retries(RETRIES);
@@ -152,7 +151,7 @@ impl Fetcher {
     /// A root without manifest: its digest covers the whole file.
     async fn single_file(&self, url: &Url, digest: Digest) -> Result<VerifiedRoot, RootError> {
         let path = format!("{}/root.img", ram::IMAGE_DIRECTORY);
-        let source = HttpSource::new(self.client.clone(), url.clone(), None);
+        let source = mirror(&self.client, url.clone(), None);
         let limit = memory::room().unwrap_or(MAX_FILE);
         ram::make_room(limit)?;
         info!("fetching {url}");
@@ -161,7 +160,7 @@ impl Fetcher {
             retry: RetryPolicy { retries: RETRIES, ..RetryPolicy::default() },
             ..FileOptions::up_to(limit)
         };
-        let done = fetch_file(&source, Some(digest), store(&path)?, &options, &mut |notice| {
+        let done = fetch_file(&*source, Some(digest), store(&path)?, &options, &mut |notice| {
             progress.notice(&notice);
         })
         .await?;

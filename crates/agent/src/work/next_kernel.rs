@@ -4,7 +4,7 @@ use std::fs::create_dir_all;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bootwright_fetch::{Client, FileOptions, FileStore, HttpSource, fetch_file};
+use bootwright_fetch::{Client, FileOptions, FileStore, fetch_file, mirror};
 use bootwright_image::Digest;
 use bootwright_image::timeline::{Stage, Step};
 use bootwright_plan::address::ImageAddress;
@@ -106,12 +106,12 @@ async fn fetch(
         create_dir_all(parent).map_err(|error| failed(&error))?;
     }
     let store = FileStore::create(&path).map_err(|error| failed(&error))?;
-    let source = HttpSource::new(Arc::clone(client), url.clone(), None);
+    let source = mirror(client, url.clone(), None);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut progress = Progress::new(&name);
     let options = FileOptions::up_to(memory::room().unwrap_or(u64::MAX) / 2);
     let done =
-        fetch_file(&source, digest, Arc::new(store), &options, &mut |notice| progress.notice(&notice)).await;
+        fetch_file(&*source, digest, Arc::new(store), &options, &mut |notice| progress.notice(&notice)).await;
     let done = done.map_err(|error| failed(&error).fetching(&error))?;
     progress.done(done.size, done.took);
     Ok(path)

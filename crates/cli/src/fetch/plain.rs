@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bootwright_fetch::{
-    BACKOFF_BASE, Backoff, Cause, Error, FileComplete, FileOptions, FileStore, Mirror, Notice, Observer,
-    Options, Retries, RetryPolicy, Small, Store, explain, fetch_file, fetch_file_from, get_small,
-    get_small_from, mirror,
+    BACKOFF_BASE, Backoff, Cause, Error, FileComplete, FileOptions, FileStore, Mirror, Notice, Options,
+    Retries, RetryPolicy, Small, Store, explain, fetch_file, fetch_file_from, get_small, mirror,
 };
 use bootwright_image::Digest;
 use url::Url;
@@ -114,7 +113,7 @@ impl Job<'_> {
 
     /// A small file that may not be there; any other trouble is told.
     pub(super) async fn perhaps(&self, url: &Url, limit: usize) -> Option<Small> {
-        match self.get(url, limit, PERHAPS, &mut |_| ()).await {
+        match get_small(&self.client, url, limit, PERHAPS, &mut |_| ()).await {
             Ok(small) => Some(small),
             Err(error) => {
                 let absent = match &error {
@@ -138,24 +137,8 @@ impl Job<'_> {
     pub(super) async fn small(&self, url: &Url, limit: usize) -> Result<Small, Failure> {
         let show = Show::new(file_name(url).unwrap_or_default(), 1);
         let observe = &mut |notice: Notice<'_>| show.notice(&notice);
-        self.get(url, limit, RetryPolicy::default(), observe).await.map_err(|error| failure(&error))
-    }
-
-    async fn get(
-        &self,
-        url: &Url,
-        limit: usize,
-        retry: RetryPolicy,
-        observe: Observer<'_>,
-    ) -> Result<Small, Error> {
-        match url.scheme() {
-            "ftp" | "ftps" => {
-                let mirror = mirror(&self.client, url.clone(), None);
-                let bytes = get_small_from(&*mirror, limit, retry, observe).await?;
-                Ok(Small { bytes, url: url.clone(), date: None })
-            }
-            _ => get_small(&self.client, url, limit, retry, observe).await,
-        }
+        let got = get_small(&self.client, url, limit, RetryPolicy::default(), observe).await;
+        got.map_err(|error| failure(&error))
     }
 }
 

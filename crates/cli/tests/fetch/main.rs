@@ -104,6 +104,28 @@ fn a_file_with_another_digest_never_appears() {
 }
 
 #[test]
+fn the_parts_of_a_file_come_from_every_mirror_when_a_digest_judges_the_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let bytes = content(5, 8 << 20);
+    let sums = format!("{}  a.iso\n", Digest::of(&bytes).hex());
+    let first = Web::start(&[("/a.iso", file(&bytes)), ("/SHA256SUMS", file(sums.as_bytes()))], NOT_FOUND);
+    let second = Web::start(&[("/d/a.iso", file(&bytes))], NOT_FOUND);
+    let arguments = [&first.url("/a.iso"), "--mirror", &second.url("/d/"), "--json"];
+    let done = json(&fetch(place.path(), &arguments));
+    assert_eq!(done["verified"]["by"], "sums");
+    assert_eq!(std::fs::read(place.path().join("a.iso")).unwrap(), bytes);
+    let sent = done["sources"].as_array().unwrap().iter().map(|source| source["bytes"].as_u64().unwrap());
+    let sent: Vec<u64> = sent.collect();
+    assert!(sent.len() == 2 && sent.iter().all(|bytes| *bytes > 0), "{done}");
+    assert_eq!(sent.iter().sum::<u64>(), bytes.len() as u64);
+    // Nothing judges it without: one of them sends it all.
+    let place = tempfile::tempdir().unwrap();
+    let arguments = [&second.url("/d/a.iso"), "--mirror", &first.url("/a.iso"), "--json"];
+    let done = json(&fetch(place.path(), &arguments));
+    assert_eq!((&done["verified"]["by"], done["sources"].as_array().unwrap().len()), (&"nobody".into(), 1));
+}
+
+#[test]
 fn a_mirror_that_serves_another_file_or_breaks_off_is_named_and_passed_over() {
     let place = tempfile::tempdir().unwrap();
     let bytes = content(1, 400_000);

@@ -45,7 +45,7 @@ impl Scheduler {
             .enumerate()
             .filter(|(at, other)| beside(*at) && other.is_ready() && other.priority == lane.priority);
         let mut total = 0.0;
-        let mut count = 0;
+        let mut count = 0usize;
         for (_, rival) in rivals {
             total += rival.meter.rate().unwrap_or(0.0);
             count += 1;
@@ -53,7 +53,10 @@ impl Scheduler {
         if count == 0 {
             return most;
         }
-        let Some(rate) = lane.meter.rate() else { return TRIAL.min(most) };
+        let Some(rate) = lane.meter.rate() else {
+            let even = u32::try_from(self.missing.div_ceil(count + 1)).unwrap_or(u32::MAX);
+            return TRIAL.min(most).min(even).max(1);
+        };
         let at_a_time = f64::from(lane.capacity(self.policy.in_flight));
         let share = self.missing as f64 * rate / (total + rate) / at_a_time;
         // Saturates, and is at least one.

@@ -53,7 +53,7 @@ impl Site {
         Self { address, ca: issuer.pem() }
     }
 
-    async fn get(&self, client: &Client) -> Result<Vec<u8>, Error> {
+    async fn get(&self, client: &Arc<Client>) -> Result<Vec<u8>, Error> {
         let url = Url::parse(&format!("https://{}/image.json", self.address)).unwrap();
         let small = get_small(client, &url, 10, retry(Retries::Finite(2)), &mut |_| ()).await?;
         Ok(small.bytes.to_vec())

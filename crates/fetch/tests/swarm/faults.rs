@@ -93,6 +93,47 @@ async fn a_machine_that_is_killed_half_way_goes_on_with_what_it_had() {
 }
 
 #[tokio::test]
+async fn a_fleet_of_which_a_third_is_killed_half_way_and_comes_back_gets_the_image() {
+    let fleet = Fleet::slow(4 << 20, 1 << 20).await;
+    let path = |machine: usize| fleet.directory.path().join(format!("machine-{machine}.img"));
+    let mut machines: Vec<_> = (0..6).map(|machine| fleet.start_at(path(machine))).collect();
+    let arrived = |machine| {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path(machine)).map_or(0, |metadata| metadata.blocks() * 512)
+    };
+    for killed in [0, 3] {
+        while arrived(killed) < 1 << 20 {
+            assert!(!machines[killed].is_finished(), "it was done before it was killed");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        machines[killed].abort();
+        machines[killed] = fleet.start_at(path(killed));
+    }
+    for machine in machines {
+        machine.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_finishes_when_the_origin_goes_after_one_copy_is_out() {
+    let mut fleet = Fleet::slow(4 << 20, 2 << 20).await;
+    let machines: Vec<_> = (0..3).map(|_| fleet.start()).collect();
+    let mut late = None;
+    while !machines.iter().any(tokio::task::JoinHandle::is_finished) {
+        // One that has hardly begun when the origin goes.
+        if late.is_none() && fleet.origin_status().await.uploaded > fleet.size() / 2 {
+            late = Some(fleet.start());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    fleet.stop_origin().await;
+    let late = late.unwrap_or_else(|| fleet.start());
+    for machine in machines.into_iter().chain([late]) {
+        assert_eq!(machine.await.unwrap().complete.progress.from_peers, fleet.size());
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_that_sends_wrong_pieces_is_named_and_the_torrent_with_it() {
     let tracker = Tracker::start(std::net::Ipv4Addr::LOCALHOST).await;
     let share = Share::new(mktorrent, Shape::Directory, tracker.url().as_str());

@@ -14,7 +14,9 @@ use crate::{Result, shell};
 pub const NAME: &str = "image.bin";
 /// The file that a client makes in its directory when it has everything.
 pub const DONE: &str = "done";
-const LIBTORRENT: &str = include_str!("libtorrent.py");
+pub const LIBTORRENT: &str = include_str!("libtorrent.py");
+/// Where libtorrent listens on a host.
+const INTERFACES: &str = "eth0:6881";
 /// aria2 among friends: no DHT, no local discovery, all peers it can get, seeding without end.
 const ARIA2: [&str; 10] = [
     "--no-conf",
@@ -35,8 +37,10 @@ pub enum Contender {
     Bootwright,
     /// aria2 everywhere, with opentracker.
     Aria2,
-    /// libtorrent everywhere, super-seeding at the origin, with opentracker.
+    /// libtorrent everywhere, with opentracker.
     Libtorrent,
+    /// The same, super-seeding at the origin.
+    SuperSeeding,
     /// curl from nginx: nobody gives but the origin.
     Nginx,
 }
@@ -53,7 +57,8 @@ impl Contender {
         match self {
             Self::Bootwright => "bootwright",
             Self::Aria2 => "aria2",
-            Self::Libtorrent => "libtorrent, super-seeding",
+            Self::Libtorrent => "libtorrent",
+            Self::SuperSeeding => "libtorrent, super-seeding",
             Self::Nginx => "nginx and curl",
         }
     }
@@ -68,9 +73,11 @@ impl Contender {
                 seeder.arg("-d").arg(field.www()).arg(field.torrent());
                 Ok(vec![field.tracker()?, seeder])
             }
-            Self::Libtorrent => {
+            Self::Libtorrent | Self::SuperSeeding => {
+                let role = if self == Self::Libtorrent { "seed" } else { "super-seed" };
                 let mut seeder = field.network.origin("/usr/bin/python3");
                 seeder.args(["-c", LIBTORRENT]).arg(field.torrent()).arg(field.www());
+                seeder.args([INTERFACES, role]);
                 Ok(vec![field.tracker()?, seeder])
             }
             Self::Nginx => Ok(vec![field.nginx()?]),
@@ -81,7 +88,7 @@ impl Contender {
     pub fn ready(self) -> String {
         match self {
             Self::Bootwright => format!("curl -sfo /dev/null http://{ORIGIN}/images/{NAME}/image.json"),
-            Self::Aria2 | Self::Libtorrent => {
+            Self::Aria2 | Self::Libtorrent | Self::SuperSeeding => {
                 "ss -Htln sport = :6969 | grep -q . && ss -Htln sport = :6881 | grep -q .".to_owned()
             }
             Self::Nginx => format!("curl -sfIo /dev/null http://{ORIGIN}/{NAME}"),
@@ -95,7 +102,7 @@ impl Contender {
         let program: &Path = match self {
             Self::Bootwright => &field.context.bootwright,
             Self::Aria2 => Path::new("aria2c"),
-            Self::Libtorrent => Path::new("/usr/bin/python3"),
+            Self::Libtorrent | Self::SuperSeeding => Path::new("/usr/bin/python3"),
             Self::Nginx => Path::new("sh"),
         };
         let command = field.network.machine(index, program);
@@ -113,8 +120,9 @@ impl Contender {
                 command.arg(field.network.inside().join("complete"));
                 command.arg("-d").arg(directory).arg(field.torrent());
             }
-            Self::Libtorrent => {
-                command.args(["-c", LIBTORRENT]).arg(field.torrent()).arg(directory).arg(done);
+            Self::Libtorrent | Self::SuperSeeding => {
+                command.args(["-c", LIBTORRENT]).arg(field.torrent()).arg(directory);
+                command.args([INTERFACES, "fetch"]).arg(done);
             }
             Self::Nginx => {
                 let script = "curl -sSf -o \"$1\" \"$2\" && : >\"$3\"";

@@ -1,7 +1,7 @@
-"""libtorrent-rasterbar on one machine: TORRENT DIRECTORY DONE, or TORRENT DIRECTORY alone at the origin.
+"""libtorrent-rasterbar on one machine: TORRENT DIRECTORY INTERFACES fetch DONE, seed, or super-seed.
 
-With DONE it fetches into DIRECTORY, makes that file when everything is there, and goes on giving. Without, it
-gives what lies in DIRECTORY, each piece to one machine first (super-seeding, BEP 16).
+`fetch` fetches into DIRECTORY, makes the file DONE when everything is there, and goes on giving. The others give what
+lies in DIRECTORY; `super-seed` tells each piece to one machine first (BEP 16).
 """
 
 import pathlib
@@ -9,9 +9,9 @@ import sys
 
 import libtorrent as lt
 
-torrent, directory, *done = sys.argv[1:]
+torrent, directory, interfaces, role, *done = sys.argv[1:]
 session = lt.session({
-    "listen_interfaces": "eth0:6881",
+    "listen_interfaces": interfaces,
     "enable_dht": False,
     "enable_lsd": False,
     "enable_upnp": False,
@@ -25,8 +25,10 @@ parameters = lt.add_torrent_params()
 parameters.ti = lt.torrent_info(torrent)
 parameters.save_path = directory
 parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
-if not done:
-    parameters.flags |= lt.torrent_flags.seed_mode | lt.torrent_flags.super_seeding
+if role != "fetch":
+    parameters.flags |= lt.torrent_flags.seed_mode
+if role == "super-seed":
+    parameters.flags |= lt.torrent_flags.super_seeding
 session.add_torrent(parameters)
 while True:
     session.wait_for_alert(1000)

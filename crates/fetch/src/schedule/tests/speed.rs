@@ -1,6 +1,7 @@
 //! Sources of unequal speed: a network in which each sends its chunks one after the other at a rate of its own.
 
 use super::*;
+use crate::retry::HEARSAY_MAX;
 
 /// Spans as long as those of a real download, in chunks of 256 KiB.
 const LONG: Policy = Policy { span: 64, ..POLICY };
@@ -150,4 +151,23 @@ fn a_chunk_that_somebody_waits_for_is_asked_of_another_when_the_first_is_silent(
     let (again, second, span) = request(&mut scheduler, wake);
     assert!(second != first && span == (0..1), "{second} {span:?}");
     deliver(&mut scheduler, again, 0);
+}
+
+#[test]
+fn who_is_said_to_be_busy_is_left_alone_once_and_not_for_long() {
+    let hour = Duration::from_secs(3600);
+    let mut scheduler = scheduler(8, &[0]);
+    assert!(scheduler.hear_busy(NOW, SourceId(0), hour));
+    let Action::Wait(Some(wake)) = scheduler.poll(NOW) else { panic!("it is asked") };
+    assert!(wake >= HEARSAY_MAX && wake <= HEARSAY_MAX + POLICY.retry.backoff.base, "{wake:?}");
+    // It is asked before anybody is believed again.
+    scheduler.poll(NOW);
+    assert!(!scheduler.hear_busy(wake, SourceId(0), hour));
+    let (first, ..) = request(&mut scheduler, wake);
+    assert!(!scheduler.hear_busy(wake, SourceId(0), hour), "it is being asked");
+    answered(&mut scheduler, first, Ranges::Honoured);
+    (0..4).for_each(|chunk| deliver(&mut scheduler, first, chunk));
+    scheduler.handle(wake, Event::Ended { request: first, fault: None });
+    assert!(scheduler.hear_busy(wake, SourceId(0), Duration::from_secs(1)));
+    assert!(!scheduler.hear_busy(wake, SourceId(7), hour), "there is no such source");
 }

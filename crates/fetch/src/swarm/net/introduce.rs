@@ -133,7 +133,7 @@ fn retry_after(failure: &Failure) -> Option<Duration> {
     }
 }
 
-async fn ask(client: &Client, tracker: &Url, announce: &Announce) -> Result<Answer, Failure> {
+async fn ask(client: &Arc<Client>, tracker: &Url, announce: &Announce) -> Result<Answer, Failure> {
     if tracker.scheme() == "udp" {
         return ask_by_udp(client, tracker, announce)
             .await

@@ -185,6 +185,10 @@ impl Hub {
             options,
         };
         hub.options.peers.iter().for_each(|address| hub.book.add(*address));
+        if !hub.options.peers.is_empty() {
+            // Mirrors wait for those that are being dialled.
+            hub.dial();
+        }
         hub.keep_account();
         if !hub.options.trackers.is_empty() {
             hub.introducer = Some(tokio::spawn(introducer.run(orders)));
