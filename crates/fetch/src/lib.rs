@@ -75,7 +75,7 @@ pub mod swarm;
 mod verify;
 mod whole;
 
-pub use error::{BadChunk, Cause, Error, Failure, Fault, explain};
+pub use error::{BadChunk, Cause, Error, Failure, Fault, WrongFile, explain};
 pub use fetch::{Complete, fetch, fetch_torrent, fetch_with_peers};
 pub use handle::{Ended, Handle, HandleState, Phase};
 pub use http::{

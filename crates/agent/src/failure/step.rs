@@ -37,7 +37,7 @@ fn of_cause(cause: &Cause) -> Step {
         Cause::Size { .. }
         | Cause::Changed { .. }
         | Cause::Corrupt(_)
-        | Cause::Digest { .. }
+        | Cause::Digest(_)
         | Cause::Contradicts { .. } => Step::Verify,
         Cause::Truncated { .. } | Cause::Broken(_) | Cause::Stalled(_) | Cause::Io(_) => Step::Fetch,
         Cause::Wire(_) | Cause::Peer(_) | Cause::Metadata(_) => Step::Fetch,

@@ -141,13 +141,8 @@ pub enum Cause {
     #[error("the peer is dropped: {0}")]
     Peer(Fall),
     /// All of the file, from this source alone, is another one.
-    #[error("the file is {found}, wanted is {expected}")]
-    Digest {
-        /// The digest wanted.
-        expected: Digest,
-        /// That of what came.
-        found: Digest,
-    },
+    #[error("{0}")]
+    Digest(Box<WrongFile>),
     /// A part of a file differs from that of another source, whose file as a whole is the right one.
     #[error("its part is another one than that of {right}, whose file has the right digest")]
     Contradicts {
@@ -157,6 +152,16 @@ pub enum Cause {
     /// The bytes are not the right ones.
     #[error("{0}")]
     Corrupt(Box<BadChunk>),
+}
+
+/// A file that has another digest than the one that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the file is {found}, wanted is {expected}")]
+pub struct WrongFile {
+    /// The digest wanted.
+    pub expected: Digest,
+    /// That of what came.
+    pub found: Digest,
 }
 
 /// A chunk whose digest is not the one that the manifest, or the torrent, says.
@@ -202,7 +207,7 @@ impl Cause {
             | Self::Wire(_)
             | Self::Metadata(_)
             | Self::Peer(_)
-            | Self::Digest { .. }
+            | Self::Digest(_)
             | Self::Contradicts { .. }
             | Self::Io(_) => Fault::Permanent,
             _ => Fault::Transient { retry_after: None },

@@ -12,7 +12,7 @@ use bootwright_image::Digest;
 use bootwright_image::torrent::{InfoError, InfoHash};
 
 use crate::store::Store;
-pub use failure::{BadChunk, Cause, Failure, Fault};
+pub use failure::{BadChunk, Cause, Failure, Fault, WrongFile};
 
 /// Why a download ended without its file.
 #[derive(Debug, thiserror::Error)]

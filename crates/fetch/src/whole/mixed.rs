@@ -2,11 +2,11 @@
 //!
 //! There is no digest of a part: that parts of different servers belong together is known at the end, when the digest
 //! of the whole is right. So parts are mixed only when there is such a digest, and only of mirrors that state the
-//! same size and send what they are asked for ([`survey`]). The digest is taken while the file arrives, by a reader
+//! same size and send what they are asked for ([survey](mod@survey)). The digest is taken while the file arrives, by a reader
 //! that follows the parts in the order of the file.
 //!
 //! When it is wrong, it is not known whose part it was: what an earlier attempt left is fetched again, and then the file
-//! is completed from [one mirror](Mixed::from_one) after the other, until its digest is right. The parts that had to
+//! is completed from [one mirror](Mixed::complete_by_one) after the other, until its digest is right. The parts that had to
 //! be replaced tell who sent wrong ones.
 
 mod survey;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::FileComplete;
 use super::writer::digest_store;
-use crate::error::{Cause, Error, Failure};
+use crate::error::{Cause, Error, Failure, WrongFile};
 use crate::fetch::{Gathered, blocking, gather};
 use crate::handle::Handle;
 use crate::layout::Layout;
@@ -114,7 +114,7 @@ impl Mixed {
                 return Ok(0);
             }
         }
-        self.from_one(observe).await?;
+        self.complete_by_one(observe).await?;
         Ok(0)
     }
 
@@ -150,7 +150,7 @@ impl Mixed {
     }
 
     /// Completes the file from one mirror after the other, those that sent most first, until it is the right one.
-    async fn from_one(&mut self, observe: Observer<'_>) -> Result<(), Error> {
+    async fn complete_by_one(&mut self, observe: Observer<'_>) -> Result<(), Error> {
         let mut order: Vec<usize> = (0..self.sources.len()).collect();
         order.sort_by_key(|at| std::cmp::Reverse(self.by_source.get(*at).copied()));
         let mut failures = Vec::new();
@@ -159,7 +159,7 @@ impl Mixed {
             let before = self.senders.clone();
             let own: Vec<bool> = before.iter().map(|sender| *sender == Some(at)).collect();
             let witness = Arc::new(Witness::new(self.store.clone()));
-            match self.gather(&[source.clone()], &own, witness.clone(), observe).await {
+            match self.gather(std::slice::from_ref(&source), &own, witness.clone(), observe).await {
                 Ok(()) => {}
                 Err(Error::Exhausted { failures: last, .. }) => {
                     failures.extend(last);
@@ -174,7 +174,10 @@ impl Mixed {
                 self.blame(&before, &witness.changed(), source.name(), observe);
                 return Ok(());
             }
-            let failure = Failure::of(source.name(), Cause::Digest { expected: self.digest, found });
+            let failure = Failure::of(
+                source.name(),
+                Cause::Digest(Box::new(WrongFile { expected: self.digest, found })),
+            );
             observe(Notice::Failed { failure: &failure, retry_in: None });
             failures.push(failure);
         }
