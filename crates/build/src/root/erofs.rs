@@ -21,7 +21,8 @@ const BUFFER: usize = 1 << 20;
 pub(super) fn compression(compression: Compression) -> Result<erofs::Compression, RootError> {
     let (algorithm, level) = match compression {
         Compression::Zstd => (Algorithm::Zstd, 15),
-        Compression::Lz4 => (Algorithm::Lz4, 12),
+        // As mkfs.erofs. At 12 a Debian root is a sixth of a percent smaller, for three times the work.
+        Compression::Lz4 => (Algorithm::Lz4, 9),
         Compression::Gzip => (Algorithm::Deflate, 9),
         Compression::Xz => return Err(RootError::Format("EROFS with xz: zstd, gzip and lz4 are written")),
     };

@@ -18,19 +18,21 @@
 //! User and group *names* are not read: an archive of a root file system is numeric, since the names
 //! mean nothing on the building host.
 //!
-//! Not supported, and refused by name: sparse members (GNU `S`, `GNU.sparse.*`), multi-volume and
-//! incremental archives.
+//! Sparse members are read in all of GNU's forms (see `sparse`), and written as if they had no holes.
+//!
+//! Not supported, and refused by name: multi-volume and incremental archives.
 
 mod acl;
 mod header;
 mod pax;
 mod read;
+mod sparse;
 mod write;
 
 pub use read::Reader;
 pub use write::{Writer, Written};
 
-use crate::tree::{Metadata, TreePath};
+use crate::tree::{Metadata, Piece, TreePath};
 
 /// Bytes in a header and the unit that data is padded to.
 pub const BLOCK: u64 = 512;
@@ -55,6 +57,13 @@ pub enum MemberKind {
         offset: u64,
         /// Bytes of data.
         size: u64,
+    },
+    /// A regular file of which only pieces are in the archive.
+    Sparse {
+        /// Bytes of the file.
+        size: u64,
+        /// Those that are no zeros, in order.
+        pieces: Vec<Piece>,
     },
     /// A further name of an earlier member.
     HardLink(TreePath),
@@ -99,6 +108,9 @@ pub enum TarProblem {
     /// A pax record is malformed.
     #[error("malformed pax record: {0}")]
     Pax(&'static str),
+    /// The list of a sparse file's pieces is malformed.
+    #[error("malformed list of a sparse file's pieces: {0}")]
+    Sparse(&'static str),
     /// A header of headers (pax, long name) is larger than [`MAX_EXTENSION`].
     #[error("an extended header of {0} bytes, more than {MAX_EXTENSION}")]
     ExtensionTooLarge(u64),

@@ -3,6 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::header::Header;
+use super::sparse::Map;
 use super::{BLOCK, MAX_EXTENSION, Member, MemberKind, TarError, TarProblem, acl, pax};
 use crate::tree::{Metadata, TreePath};
 
@@ -24,7 +25,9 @@ struct Extension {
     gid: Option<u32>,
     mtime: Option<(i64, u32)>,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    sparse: bool,
+    sparse: Option<Map>,
+    /// `GNU.sparse.name`: the path is then one that GNU tar made up.
+    sparse_name: Option<Vec<u8>>,
 }
 
 impl<R: Read + Seek> Reader<R> {
@@ -66,21 +69,23 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn finish(&mut self, header: &Header<'_>, extension: Extension) -> Result<Member, TarProblem> {
-        let name = extension.path.unwrap_or_else(|| header.name());
+        let name = extension.sparse_name.or(extension.path).unwrap_or_else(|| header.name());
         let path = TreePath::parse(&name)?;
         let unsupported = |what: String| TarProblem::Unsupported { path: path.to_string(), what };
-        if extension.sparse {
-            return Err(unsupported("a sparse file".into()));
-        }
         let link = extension.link.unwrap_or_else(|| header.link_name());
         let kind = match header.typeflag() {
             // Version 7 marked directories by the slash alone.
             b'0' | 0 if name.ends_with(b"/") => MemberKind::Directory,
             b'0' | 0 | b'7' => {
                 let size = extension.size.map_or_else(|| header.size(), Ok)?;
-                let offset = self.position;
-                self.skip(size)?;
-                MemberKind::File { offset, size }
+                match extension.sparse {
+                    Some(map) => self.sparse(map, size)?,
+                    None => {
+                        let offset = self.position;
+                        self.skip(size)?;
+                        MemberKind::File { offset, size }
+                    }
+                }
             }
             b'1' => MemberKind::HardLink(TreePath::parse(&link)?),
             b'2' => MemberKind::Symlink(link),
@@ -88,7 +93,15 @@ impl<R: Read + Seek> Reader<R> {
             b'4' => header.device().map(|(major, minor)| MemberKind::BlockDevice(major, minor))?,
             b'5' => MemberKind::Directory,
             b'6' => MemberKind::Fifo,
-            b'S' => return Err(unsupported("a sparse file".into())),
+            b'S' => {
+                let (entries, mut more) = header.sparse();
+                let mut map = Map::of_size(header.real_size()?);
+                map.add_entries(entries)?;
+                while more {
+                    more = map.add_block(&self.block()?)?;
+                }
+                self.sparse(map, header.size()?)?
+            }
             other => return Err(unsupported(format!("a member of type {:?}", char::from(other)))),
         };
         let (mtime, mtime_nsec) = extension.mtime.map_or_else(|| header.mtime().map(|s| (s, 0)), Ok)?;
@@ -101,6 +114,20 @@ impl<R: Read + Seek> Reader<R> {
             xattrs: extension.xattrs.into_iter().collect(),
         };
         Ok(Member { path, metadata, kind })
+    }
+
+    /// A sparse file of which `stored` bytes are here, with the list of its pieces if that stands before them.
+    fn sparse(&mut self, mut map: Map, stored: u64) -> Result<MemberKind, TarProblem> {
+        let start = self.position;
+        if map.in_data {
+            map.add_lines(|| self.block())?;
+        }
+        let size = map.size.ok_or(TarProblem::Sparse("the size of the file is missing"))?;
+        let offset = self.position;
+        let data =
+            stored.checked_sub(offset - start).ok_or(TarProblem::Sparse("it is longer than the member"))?;
+        self.skip(data)?;
+        Ok(MemberKind::Sparse { size, pieces: map.pieces(size, offset, data)? })
     }
 
     fn extension(&mut self, header: &Header<'_>) -> Result<Vec<u8>, TarProblem> {
@@ -169,8 +196,11 @@ impl Extension {
             b"mtime" => self.mtime = Some(pax::time(value).ok_or(TarProblem::Number("mtime"))?),
             b"SCHILY.acl.access" => self.set_acl(b"system.posix_acl_access", value)?,
             b"SCHILY.acl.default" => self.set_acl(b"system.posix_acl_default", value)?,
-            _ if key.starts_with(b"GNU.sparse.") => self.sparse = true,
+            b"GNU.sparse.name" => self.sparse_name = Some(value.to_vec()),
             _ => {
+                if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                    self.sparse.get_or_insert_default().set(key, value)?;
+                }
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     self.set_xattr(name, value.to_vec());
                 }

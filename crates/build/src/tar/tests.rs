@@ -120,15 +120,62 @@ fn an_attribute_with_line_breaks_in_its_value_survives() {
     assert_eq!(members[0].metadata.xattrs[b"security.capability".as_slice()], value);
 }
 
+/// GNU tar's options for each of its forms of sparse members.
+const SPARSE: [&[&str]; 4] = [
+    &["--sparse", "--format=gnu"],
+    &["--sparse", "--format=pax", "--sparse-version=0.0"],
+    &["--sparse", "--format=pax", "--sparse-version=0.1"],
+    &["--sparse", "--format=pax", "--sparse-version=1.0"],
+];
+
 #[test]
-fn sparse_members_are_refused_by_name() {
-    for format in ["gnu", "pax"] {
-        let bytes = gnu_tar(&["--sparse", &format!("--format={format}")], |root| {
+fn sparse_members_of_gnu_tar_are_read_in_each_of_its_forms() {
+    use std::os::unix::fs::FileExt as _;
+    const SIZE: u64 = 60 << 20;
+    // More pieces than the header of the oldest form and one block behind it hold, and a hole at the end.
+    let places: Vec<u64> = (0..40).map(|number| number << 20).collect();
+    for options in SPARSE {
+        let bytes = gnu_tar(options, |root| {
             let file = std::fs::File::create(root.join("holes")).unwrap();
-            file.set_len(1 << 20).unwrap();
+            places.iter().for_each(|at| file.write_all_at(&at.to_le_bytes(), *at).unwrap());
+            file.set_len(SIZE).unwrap();
+            std::fs::write(root.join("next"), "next").unwrap();
         });
-        let error = read(&bytes).unwrap_err();
-        assert!(matches!(error.problem, TarProblem::Unsupported { .. }), "{format}: {error:?}");
+        let members = read(&bytes).unwrap();
+        assert!(members.iter().any(|member| member.path.as_bytes() == b"next"), "{options:?}");
+        let file = members.iter().find(|member| member.path.as_bytes() == b"holes").unwrap();
+        let MemberKind::Sparse { size: SIZE, pieces } = &file.kind else { panic!("{options:?}: {file:?}") };
+        let mut content = vec![0; SIZE as usize];
+        for Piece { range, offset } in pieces {
+            let length = range.end - range.start;
+            let stored = &bytes[*offset as usize..][..length as usize];
+            content[range.start as usize..range.end as usize].copy_from_slice(stored);
+        }
+        places.iter().for_each(|at| {
+            assert_eq!(content[*at as usize..][..8], at.to_le_bytes(), "{options:?}");
+            content[*at as usize..][..8].fill(0);
+        });
+        assert!(content.iter().all(|byte| *byte == 0), "{options:?}");
+    }
+}
+
+#[test]
+fn a_list_of_pieces_that_cannot_be_is_refused() {
+    let pieces = |map: &[u8], stored| {
+        let mut list = sparse::Map::default();
+        list.set(b"map", map).and_then(|()| list.pieces(100, 512, stored))
+    };
+    assert_eq!(pieces(b"10,5,90,10", 15).unwrap()[1], Piece { range: 90..100, offset: 517 });
+    for (map, stored) in [
+        (b"10,5,90,11".as_slice(), 99),
+        (b"10,5,12,1", 99),
+        (b"10,5,90", 99),
+        (b"10,5,90,10", 14),
+        (b"18446744073709551615,2", 99),
+        (b"a,1", 99),
+    ] {
+        let error = pieces(map, stored).unwrap_err();
+        assert!(matches!(error, TarProblem::Sparse(_) | TarProblem::Number(_)), "{error:?}");
     }
 }
 

@@ -2,24 +2,27 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bootwright_formats::{FileBytes, Mosaic, ReadAt, Shared, Window};
 use bootwright_image::{Digest, Digester};
 
 /// A file on the host that tree contents are parts of: an archive.
 #[derive(Debug)]
 pub struct Backing {
     file: File,
+    size: u64,
     identity: Digest,
 }
 
 impl Backing {
     /// Takes an open archive. It is known by its inode, size and times: its bytes are not read.
     pub fn new(file: File) -> io::Result<Arc<Self>> {
-        let identity = stamp(&file.metadata()?);
-        Ok(Arc::new(Self { file, identity }))
+        let metadata = file.metadata()?;
+        Ok(Arc::new(Self { file, size: metadata.len(), identity: stamp(&metadata) }))
     }
 
     /// The open file.
@@ -33,18 +36,50 @@ impl Backing {
     }
 }
 
+impl ReadAt for Backing {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+}
+
+/// Where in an archive a run of a sparse file's bytes is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The bytes of the file.
+    pub range: Range<u64>,
+    /// The first one's place in the archive.
+    pub offset: u64,
+}
+
 /// The bytes of a regular file: held in memory or only referred to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Content {
     length: u64,
     source: Source,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Source {
     Bytes(Arc<[u8]>),
     Part { backing: Arc<Backing>, offset: u64 },
-    Host { path: PathBuf, identity: Digest },
+    Host { path: PathBuf, identity: Digest, holes: bool },
+    Sparse { bytes: Shared, identity: Digest },
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let from = match &self.source {
+            Source::Bytes(_) => "memory".to_owned(),
+            Source::Part { offset, .. } => format!("byte {offset} of an archive"),
+            Source::Host { path, .. } => path.display().to_string(),
+            Source::Sparse { .. } => "pieces of an archive".to_owned(),
+        };
+        f.debug_struct("Content").field("length", &self.length).field("from", &from).finish()
+    }
 }
 
 impl Content {
@@ -61,8 +96,24 @@ impl Content {
 
     /// A file of the host, whose `metadata` was just read.
     pub fn host(path: &Path, metadata: &std::fs::Metadata) -> Self {
-        let source = Source::Host { path: path.to_owned(), identity: stamp(metadata) };
+        let holes = metadata.blocks().saturating_mul(512) < metadata.len();
+        let source = Source::Host { path: path.to_owned(), identity: stamp(metadata), holes };
         Self { length: metadata.len(), source }
+    }
+
+    /// `length` bytes of which only `pieces` are in the archive; zeros between them.
+    pub fn sparse(backing: &Arc<Backing>, length: u64, pieces: &[Piece]) -> Self {
+        let mut digester = Digester::default();
+        digester.update(&backing.identity.0);
+        let mut bytes = Mosaic::new(length);
+        for Piece { range, offset } in pieces {
+            [range.start, range.end, *offset]
+                .iter()
+                .for_each(|number| digester.update(&number.to_le_bytes()));
+            let end = offset.saturating_add(range.end.saturating_sub(range.start));
+            bytes.put(range.start, Arc::new(Window::new(Arc::clone(backing), *offset..end)));
+        }
+        Self { length, source: Source::Sparse { bytes: Arc::new(bytes), identity: digester.finish() } }
     }
 
     /// Number of bytes.
@@ -80,13 +131,26 @@ impl Content {
         let from = match &self.source {
             Source::Bytes(bytes) => From::Bytes(bytes),
             Source::Part { backing, offset } => From::Part(&backing.file, *offset),
-            Source::Host { path, .. } => {
-                let name =
-                    |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-                From::Host(File::open(path).map_err(name)?)
-            }
+            Source::Host { path, .. } => From::Host(open(path)?),
+            Source::Sparse { bytes, .. } => From::Sparse(bytes, 0),
         };
         Ok(ContentReader { from, left: self.length })
+    }
+
+    /// The bytes as what knows their holes, when there are any.
+    pub fn with_holes(&self) -> io::Result<Option<Shared>> {
+        Ok(match &self.source {
+            Source::Host { path, holes: true, .. } => {
+                let bytes = FileBytes::new(open(path)?)?;
+                if bytes.size() != self.length {
+                    let text = format!("{}: it has another size than before", path.display());
+                    return Err(io::Error::other(text));
+                }
+                Some(Arc::new(bytes))
+            }
+            Source::Sparse { bytes, .. } => Some(Arc::clone(bytes)),
+            _ => None,
+        })
     }
 
     /// Reads all bytes; an error when there are more than `limit`.
@@ -109,7 +173,7 @@ impl Content {
                 digester.update(&backing.identity.0);
                 digester.update(&offset.to_le_bytes());
             }
-            Source::Host { identity, .. } => digester.update(&identity.0),
+            Source::Host { identity, .. } | Source::Sparse { identity, .. } => digester.update(&identity.0),
         }
         digester.update(&self.length.to_le_bytes());
         digester.finish()
@@ -126,6 +190,7 @@ enum From<'a> {
     Bytes(&'a [u8]),
     Part(&'a File, u64),
     Host(File),
+    Sparse(&'a Shared, u64),
 }
 
 impl Read for ContentReader<'_> {
@@ -140,10 +205,19 @@ impl Read for ContentReader<'_> {
                 *offset += count as u64;
                 count
             }
+            From::Sparse(bytes, offset) => {
+                let count = bytes.read_at(*offset, buffer)?;
+                *offset += count as u64;
+                count
+            }
         };
         self.left -= count as u64;
         Ok(count)
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// What changes whenever a file is written or replaced: device, inode, size, mtime, ctime.

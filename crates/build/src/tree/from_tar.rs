@@ -54,6 +54,7 @@ impl Tree {
         let kind = match kind {
             MemberKind::HardLink(target) => return self.add_hard_link(path, target),
             MemberKind::File { offset, size } => Kind::File(Content::part(backing, offset, size)),
+            MemberKind::Sparse { size, pieces } => Kind::File(Content::sparse(backing, size, &pieces)),
             MemberKind::Symlink(target) => Kind::Symlink(target),
             MemberKind::Directory => Kind::Directory,
             MemberKind::Fifo => Kind::Fifo,

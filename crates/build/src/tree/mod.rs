@@ -18,7 +18,7 @@ mod to_erofs;
 mod to_tar;
 mod unpack;
 
-pub use content::{Backing, Content, ContentReader, stamp};
+pub use content::{Backing, Content, ContentReader, Piece, stamp};
 pub use edit::EditError;
 pub use from_directory::DirectoryError;
 pub use from_tar::FromTarError;
@@ -131,7 +131,7 @@ impl Tree {
         let mut total = 0;
         for id in self.names.values().filter(|id| seen.insert(**id)) {
             if let Some(Inode { kind: Kind::File(content), .. }) = self.inodes.get(id.0) {
-                total += content.len();
+                total = content.len().saturating_add(total);
             }
         }
         total

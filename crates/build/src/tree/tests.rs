@@ -163,3 +163,40 @@ fn archives_that_make_no_sense_are_refused() {
         assert!(matches!(error, FromTarError::NotADirectory { .. }));
     }
 }
+
+#[test]
+fn holes_of_an_archive_and_of_a_directory_are_known() {
+    use bootwright_formats::{ExtentKind, ReadAt as _};
+    use std::os::unix::fs::FileExt as _;
+    const SIZE: u64 = 8 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let file = std::fs::File::create(root.join("holes")).unwrap();
+    file.write_all_at(b"data", 4 << 20).unwrap();
+    file.set_len(SIZE).unwrap();
+    std::fs::write(root.join("last"), "last").unwrap();
+    let tar = directory.path().join("tar");
+    let packed = Command::new("tar")
+        .args(["--sparse", "--sort=name", "-C"])
+        .arg(&root)
+        .arg("-cf")
+        .arg(&tar)
+        .arg(".")
+        .status();
+    assert!(packed.expect("tar of the package tar").success());
+    let archive = Backing::new(std::fs::File::open(&tar).unwrap()).unwrap();
+    for tree in [Tree::from_tar(&archive).unwrap(), Tree::from_directory(&root).unwrap()] {
+        let content = |path: &str| match &tree.get(&path.parse().unwrap()).unwrap().kind {
+            Kind::File(content) => content.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(content("/last").read(100).unwrap(), b"last");
+        assert!(content("/last").with_holes().unwrap().is_none());
+        let bytes = content("/holes").read(SIZE).unwrap();
+        assert!(bytes.len() as u64 == SIZE && bytes[4 << 20..].starts_with(b"data"));
+        let holes = content("/holes").with_holes().unwrap().unwrap();
+        let first = holes.extent(0).unwrap();
+        assert_eq!((first.kind, first.range.end), (ExtentKind::Zero, 4 << 20));
+    }
+}

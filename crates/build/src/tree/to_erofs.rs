@@ -18,7 +18,7 @@ impl Tree {
         fed: &dyn Fn(u64),
     ) -> Result<(), Error> {
         let mut written: HashMap<InodeId, OnDisk> = HashMap::new();
-        let mut bytes = 0;
+        let mut bytes: u64 = 0;
         for (path, id) in self.sequence(first) {
             let Some(Inode { metadata, kind }) = self.inodes.get(id.0) else { continue };
             if let Some(first) = written.get(id) {
@@ -38,9 +38,15 @@ impl Tree {
                 Kind::Directory => add(ErofsKind::Directory),
                 Kind::File(content) => {
                     let failed = |source| Error::Read { path: path.to_string(), source };
-                    let reader = content.reader().map_err(failed)?;
-                    let mut counted = Counted { inner: reader, bytes: &mut bytes, fed };
-                    add(ErofsKind::File(content.len(), &mut counted))
+                    if let Some(holes) = content.with_holes().map_err(failed)? {
+                        bytes = bytes.saturating_add(content.len());
+                        fed(bytes);
+                        add(ErofsKind::Sparse(&holes))
+                    } else {
+                        let reader = content.reader().map_err(failed)?;
+                        let mut counted = Counted { inner: reader, bytes: &mut bytes, fed };
+                        add(ErofsKind::File(content.len(), &mut counted))
+                    }
                 }
                 Kind::Symlink(target) => add(ErofsKind::Symlink(target)),
                 Kind::Fifo => add(ErofsKind::Fifo),

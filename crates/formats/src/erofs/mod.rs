@@ -17,13 +17,14 @@
 //! Inodes take 32 bytes where these hold them, else 64. A compressed file has compact indexes, physical
 //! clusters of up to 64 KiB that are filled to the end, and its last bytes behind its inode
 //! (`ztailpacking`, Linux 5.17). A file that does not get smaller is kept as it is. Equal files of up to
-//! 2 MiB are stored once. The bytes are the same whatever the number of threads.
+//! 2 MiB are stored once. A file that is mostly holes lies in chunks, of which equal ones are stored once and holes
+//! nowhere (`chunked`, Linux 5.15). The bytes are the same whatever the number of threads.
 //!
 //! The metadata area begins with the root and with what names no block and no inode, in groups that start on a
 //! block: these blocks stay the same when a file elsewhere grows, and need not be fetched again.
 //!
-//! Not written: fragments, chunk-based files, deduplication of parts of files, holes (zeros are compressed
-//! like all else), LZMA, several devices, long prefixes of attribute names, block sizes other than 4096.
+//! Not written: fragments, deduplication of parts of compressed files, holes in them (zeros are compressed like all
+//! else), LZMA, several devices, long prefixes of attribute names, block sizes other than 4096.
 
 mod disk;
 pub mod reader;

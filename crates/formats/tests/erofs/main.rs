@@ -9,6 +9,7 @@ mod judges;
 mod reading;
 mod refused;
 mod sample;
+mod sparse;
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};

@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
 use super::BLOCK;
+use super::chunks::MAX_SIZE;
 use super::pack::Algorithm;
+use crate::ReadAt;
 
 /// Why an image cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,14 @@ pub enum Error {
         name: String,
         /// Bytes of its value.
         bytes: usize,
+    },
+    /// A file with holes that is larger than its table could say.
+    #[error("{path}: {size} bytes with holes, more than the {MAX_SIZE} that are kept")]
+    Sparse {
+        /// The file.
+        path: String,
+        /// Its length.
+        size: u64,
     },
     /// More than 2^32 blocks.
     #[error("the image would have more than 16 TiB")]
@@ -100,6 +110,8 @@ pub enum Kind<'a> {
     Directory,
     /// A regular file of so many bytes.
     File(u64, &'a mut dyn Read),
+    /// A regular file that knows its holes.
+    Sparse(&'a dyn ReadAt),
     /// A symbolic link and its target.
     Symlink(&'a [u8]),
     /// A FIFO.

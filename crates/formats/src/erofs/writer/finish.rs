@@ -35,12 +35,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When there is no root, or the output fails.
     pub fn finish(mut self) -> Result<(W, Written), Error> {
-        if !self.batch.is_empty() {
-            self.submit()?;
-        }
-        while let Some(packed) = self.pool.next() {
-            self.store(packed.map_err(Error::Write)?)?;
-        }
+        self.drain()?;
         let shared = self.xattrs.share();
         let build_time = self.options.build_time;
         let order = order(&self.inodes);
@@ -75,6 +70,7 @@ impl<W: Write> Writer<W> {
             xattr_block,
             uuid: self.options.uuid,
             algorithm: self.algorithm(),
+            chunked: self.inodes.iter().any(|inode| matches!(inode.data, Data::Chunks(_))),
         };
         let written = Written {
             first_block: superblock.encode(),
@@ -115,6 +111,7 @@ impl<W: Write> Writer<W> {
                 }
             }
             Data::File(file) => of_file(file),
+            Data::Chunks(chunks) => (DataLayout::ChunkBased, chunks.format(), chunks.table()),
             Data::Same(earlier) => {
                 owner = *earlier;
                 self.file(owner).map_or((DataLayout::FlatPlain, 0, Arc::default()), of_file)
@@ -122,7 +119,7 @@ impl<W: Write> Writer<W> {
         };
         let icount = xattr::icount(&xattrs).ok_or(Error::TooLarge)?;
         let still = match &inode.data {
-            Data::Directory(_) => false,
+            Data::Directory(_) | Data::Chunks(_) => false,
             Data::None | Data::Target(_) | Data::Device(_) => true,
             Data::File(_) | Data::Same(_) => self.file(owner).is_none_or(|file| file.blocks == 0),
         };

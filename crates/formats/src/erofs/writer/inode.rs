@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Metadata;
+use super::chunks::Chunks;
 use super::directory::Directory;
 use super::pack::Extent;
 use super::raw_inode::{DataLayout, FileType, RawInode};
@@ -31,6 +32,8 @@ pub(super) enum Data {
     /// The target of a symbolic link that does not fit behind its inode.
     Target(Vec<u8>),
     File(FileData),
+    /// A file that keeps its holes.
+    Chunks(Chunks),
     /// The data of that inode.
     Same(usize),
 }

@@ -1,5 +1,6 @@
 //! The writer: entries in, blocks out.
 
+mod chunks;
 mod directory;
 mod entry;
 mod finish;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use chunks::KnownChunks;
 use directory::Directory;
 pub use entry::{Compression, Error, InodeId, Kind, Metadata, Options, Written};
 use inode::{Data, FileData, Inode};
@@ -47,6 +49,7 @@ pub struct Writer<W> {
     pool: Pool<(usize, Place)>,
     /// Files by size, room behind the inode and digest.
     known: HashMap<(usize, [u8; 32]), usize>,
+    chunks: KnownChunks,
 }
 
 impl<W: Write> Writer<W> {
@@ -67,6 +70,7 @@ impl<W: Write> Writer<W> {
             batch: Batch::default(),
             pool: Pool::new(settings, options.threads.get()),
             known: HashMap::new(),
+            chunks: KnownChunks::default(),
         })
     }
 
@@ -83,6 +87,7 @@ impl<W: Write> Writer<W> {
         let (kind_on_disk, size, data) = match &kind {
             Kind::Directory => (FileType::Directory, 0, Data::Directory(Directory::default())),
             Kind::File(size, _) => (FileType::Regular, *size, Data::File(FileData::new(room))),
+            Kind::Sparse(content) => (FileType::Regular, content.size(), Data::File(FileData::new(room))),
             Kind::Symlink(target) => {
                 if target.is_empty() || target.len() > MAX_TARGET {
                     return Err(Error::Name(display(path)));
@@ -98,8 +103,10 @@ impl<W: Write> Writer<W> {
         };
         self.inodes.push(Inode::new(kind_on_disk, metadata, xattrs, size, data));
         self.name(path, index)?;
-        if let Kind::File(size, content) = kind {
-            self.read(path, index, room, size, content)?;
+        match kind {
+            Kind::File(size, content) => self.read(path, index, room, size, content)?,
+            Kind::Sparse(content) => self.read_sparse(path, index, room, content)?,
+            _ => {}
         }
         Ok(InodeId(index))
     }
@@ -203,6 +210,17 @@ impl<W: Write> Writer<W> {
     fn share(&mut self, index: usize, earlier: usize) -> Result<(), Error> {
         if let Some(inode) = self.inodes.get_mut(index) {
             inode.data = Data::Same(earlier);
+        }
+        Ok(())
+    }
+
+    /// Hands over what is left and stores all that comes back.
+    fn drain(&mut self) -> Result<(), Error> {
+        if !self.batch.is_empty() {
+            self.submit()?;
+        }
+        while let Some(packed) = self.pool.next() {
+            self.store(packed.map_err(Error::Write)?)?;
         }
         Ok(())
     }

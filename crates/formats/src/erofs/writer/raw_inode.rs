@@ -6,6 +6,7 @@ pub(super) enum DataLayout {
     FlatPlain = 0,
     FlatInline = 2,
     CompressedCompact = 3,
+    ChunkBased = 4,
 }
 
 /// File types of directory entries, `EROFS_FT_…`, and the same in `i_mode`.

@@ -10,6 +10,8 @@ const SUPER_OFFSET: usize = crate::erofs::disk::SUPER_OFFSET as usize;
 const COMPAT_CHECKSUM: u32 = 1;
 /// `EROFS_FEATURE_INCOMPAT_COMPR_CFGS`, the same bit as `…_BIG_PCLUSTER`.
 const INCOMPAT_COMPR_CFGS: u32 = 2;
+/// `EROFS_FEATURE_INCOMPAT_CHUNKED_FILE`.
+const INCOMPAT_CHUNKED_FILE: u32 = 4;
 /// `EROFS_FEATURE_INCOMPAT_ZTAILPACKING`: a file's last compressed bytes lie behind its inode.
 const INCOMPAT_ZTAILPACKING: u32 = 0x10;
 
@@ -23,6 +25,8 @@ pub(super) struct Superblock {
     pub xattr_block: u32,
     pub uuid: [u8; 16],
     pub algorithm: Option<Algorithm>,
+    /// Whether a file is in chunks.
+    pub chunked: bool,
 }
 
 impl Superblock {
@@ -35,6 +39,9 @@ impl Superblock {
             incompat = INCOMPAT_ZERO_PADDING | INCOMPAT_COMPR_CFGS | INCOMPAT_ZTAILPACKING;
             algorithms = 1 << algorithm.number();
             settings = settings_of(algorithm);
+        }
+        if self.chunked {
+            incompat |= INCOMPAT_CHUNKED_FILE;
         }
         let mut bytes = Vec::with_capacity(BLOCK);
         bytes.resize(SUPER_OFFSET, 0);
