@@ -62,18 +62,26 @@ impl Material {
     /// # Errors
     /// [`MediaError`] when a file is missing or is not what it should be.
     pub fn open(directory: &Path, manifest: &Manifest) -> Result<Self, MediaError> {
-        let file = |kind| {
-            let artifact = manifest.artifact(kind).ok_or(MediaError::Incomplete(kind))?;
-            Ok::<PathBuf, MediaError>(directory.join(&artifact.file))
+        let root = match manifest.mode {
+            Mode::Embed | Mode::File => PathBuf::new(),
+            Mode::Ram | Mode::Stream => directory.join(file_of(manifest, ArtifactKind::Root)?),
         };
-        let uki = file(ArtifactKind::Uki)?;
-        let path = file(ArtifactKind::RootManifest)?;
+        Self::open_around(directory, manifest, &root)
+    }
+
+    /// As [`open`](Self::open), with a root that is not in the directory yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_around(directory: &Path, manifest: &Manifest, root: &Path) -> Result<Self, MediaError> {
+        let uki = directory.join(file_of(manifest, ArtifactKind::Uki)?);
+        let path = directory.join(file_of(manifest, ArtifactKind::RootManifest)?);
         let bytes = std::fs::read(&path).map_err(|source| MediaError::Io { path: path.clone(), source })?;
         let root_manifest =
             RootManifest::from_bytes(&bytes).map_err(|source| MediaError::RootManifest { path, source })?;
         let root = match manifest.mode {
             Mode::Embed | Mode::File => None,
-            Mode::Ram | Mode::Stream => Some(open(&file(ArtifactKind::Root)?)?),
+            Mode::Ram | Mode::Stream => Some(open(root)?),
         };
         if let Some(root) = &root
             && root.size() != root_manifest.size
@@ -138,6 +146,10 @@ impl Material {
             }
         }
     }
+}
+
+fn file_of(manifest: &Manifest, kind: ArtifactKind) -> Result<&str, MediaError> {
+    manifest.artifact(kind).map(|artifact| artifact.file.as_str()).ok_or(MediaError::Incomplete(kind))
 }
 
 fn open(path: &Path) -> Result<Shared, MediaError> {

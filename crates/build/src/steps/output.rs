@@ -11,7 +11,7 @@ use bootwright_image::manifest::{Artifact, ArtifactKind};
 use bootwright_image::{Digest, Manifest};
 
 use super::publish::Staging;
-use super::root::at;
+use super::root::{Root, at};
 use super::uki::digest;
 use super::{BuildError, Job, Outcome, Step};
 use crate::media::{self, DiskOptions, Format, Grub, IsoOptions, Material, MediaError, Signer};
@@ -35,13 +35,14 @@ impl Job<'_> {
     pub(super) fn write_outputs(
         &mut self,
         manifest: &mut Manifest,
+        root: &Root,
         staging: &Staging,
     ) -> Result<(), BuildError> {
         if self.recipe.output.formats.is_empty() {
             return Ok(());
         }
         let failed = |source| BuildError::Media { file: "media".to_owned(), source };
-        let material = Material::open(&staging.path(""), manifest).map_err(failed)?;
+        let material = Material::open_around(&staging.path(""), manifest, &root.image).map_err(failed)?;
         let bios = self.bios(&material).map_err(failed)?;
         let firmware = if bios.is_some() { "UEFI and BIOS" } else { "UEFI alone" };
         let outputs = self.lay_out(&material, bios)?;

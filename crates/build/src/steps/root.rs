@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bootwright_formats::{Guid, verity};
 use bootwright_image::chunks::{ChunkDigester, size_for};
@@ -29,11 +31,23 @@ pub(super) struct Root {
     /// The exact bytes of `root.json`.
     pub bytes: Vec<u8>,
     key: Digest,
+    /// Whether this build made it: what lay in the cache is looked at again before it is used.
+    fresh: bool,
 }
 
 impl Root {
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
+    }
+
+    /// Copies the image to `to` and brings it to the disk; whether it is what the manifest says.
+    pub fn copy(&self, to: &Path) -> std::io::Result<bool> {
+        std::fs::copy(&self.image, to)?;
+        let (size, digest, chunks) = match self.fresh {
+            true => return File::open(to)?.sync_all().map(|()| true),
+            false => synced_digest(to)?,
+        };
+        Ok(RootManifest { size, digest, chunks, ..self.manifest.clone() } == self.manifest)
     }
 }
 
@@ -75,7 +89,7 @@ impl Job<'_> {
                 (self.cache.put("root", key, make)?, Outcome::Done)
             }
         };
-        let root = open(&directory, key)?;
+        let root = open(&directory, key, outcome)?;
         let detail =
             format!("{} with {compression:?}, {} chunks", format.name(), root.manifest.chunks.sha256.len());
         self.log.end(Step::Root, began, outcome, detail.to_lowercase(), Some(root.manifest.size));
@@ -108,28 +122,21 @@ impl Job<'_> {
         Ok(compression)
     }
 
-    /// Copies the root to `to`. A copy that is not what its manifest says comes of a damaged cache: the
-    /// result is forgotten.
-    pub(super) fn copy_root(&self, root: &Root, to: &Path) -> Result<(), BuildError> {
-        std::fs::copy(&root.image, to).map_err(at(to))?;
-        let (size, digest, chunks) = digest(to).map_err(at(to))?;
-        let found = RootManifest { size, digest, chunks, ..root.manifest.clone() };
-        if found != root.manifest {
-            self.cache.forget("root", root.key)?;
-            let source =
-                std::io::Error::other("it was damaged in the cache and is now forgotten: build again");
-            return Err(BuildError::Io { path: root.image.clone(), source });
-        }
-        Ok(())
+    /// A root that is not what its manifest says was damaged in the cache: the result is forgotten.
+    pub(super) fn forget_root(&self, root: &Root) -> Result<(), BuildError> {
+        self.cache.forget("root", root.key)?;
+        let source = std::io::Error::other("it was damaged in the cache and is now forgotten: build again");
+        Err(BuildError::Io { path: root.image.clone(), source })
     }
 }
 
-fn open(directory: &Path, key: Digest) -> Result<Root, BuildError> {
+fn open(directory: &Path, key: Digest, outcome: Outcome) -> Result<Root, BuildError> {
     let path = directory.join(MANIFEST);
     let bytes = std::fs::read(&path).map_err(at(&path))?;
     let manifest =
         RootManifest::from_bytes(&bytes).map_err(|error| at(&path)(std::io::Error::other(error)))?;
-    Ok(Root { image: directory.join(IMAGE), manifest, bytes, key })
+    let fresh = matches!(outcome, Outcome::Done);
+    Ok(Root { image: directory.join(IMAGE), manifest, bytes, key, fresh })
 }
 
 /// Appends what the recipe wants behind the file system and describes the file.
@@ -138,7 +145,7 @@ fn seal(image: &Path, format: RootFormat, integrity: Integrity) -> std::io::Resu
         Integrity::None => None,
         Integrity::Verity => Some(append_tree(image)?),
     };
-    let (size, digest, chunks) = digest(image)?;
+    let (size, digest, chunks) = synced_digest(image)?;
     Ok(RootManifest { schema: 1, file: IMAGE.to_owned(), format, size, digest, chunks, verity })
 }
 
@@ -157,11 +164,16 @@ fn append_tree(image: &Path) -> std::io::Result<Verity> {
     Ok(Verity { root_hash: Digest(root_hash), salt, data_blocks: tree.leaves().len() as u64 })
 }
 
-fn digest(image: &Path) -> std::io::Result<(u64, Digest, Chunks)> {
+/// Digests the file while it goes to the disk.
+fn synced_digest(image: &Path) -> std::io::Result<(u64, Digest, Chunks)> {
     let file = File::open(image)?;
-    let mut digester = ChunkDigester::new(size_for(file.metadata()?.len()));
-    std::io::copy(&mut BufReader::with_capacity(BUFFER, file), &mut digester)?;
-    Ok(digester.finish())
+    thread::scope(|scope| {
+        let synced = scope.spawn(|| file.sync_all());
+        let mut digester = ChunkDigester::new(size_for(file.metadata()?.len()));
+        std::io::copy(&mut BufReader::with_capacity(BUFFER, &file), &mut digester)?;
+        synced.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok(digester.finish())
+    })
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError + use<> {

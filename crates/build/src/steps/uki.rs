@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bootwright_formats::cpio::{Attributes, Writer};
 use bootwright_image::manifest::{Artifact, ArtifactKind, Mode};
@@ -46,18 +48,20 @@ impl Job<'_> {
             return Ok(self.report(manifest, initrd, root, true));
         }
         let staging = Staging::open(&self.output)?;
-        if self.recipe.mode != Mode::Embed {
-            self.copy_root(root, &staging.path(root::IMAGE))?;
+        let image = staging.path(root::IMAGE);
+        // The root goes to its place and to the disk while everything around it is made.
+        let (copied, manifest) = thread::scope(|scope| {
+            let copying = (self.recipe.mode != Mode::Embed).then(|| scope.spawn(|| root.copy(&image)));
+            self.write_uki(&pin, kernel, root, initrd, os_release.clone(), &staging)?;
+            let manifest = self.write_around(kernel, root, os_release.as_deref(), created, &staging);
+            let copied = copying.map(|copying| copying.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            Ok::<_, BuildError>((copied, manifest))
+        })?;
+        // What is made of a damaged root is thrown away with it.
+        if copied.transpose().map_err(at(&image))? == Some(false) {
+            self.forget_root(root)?;
         }
-        self.write_uki(&pin, kernel, root, initrd, os_release.clone(), &staging)?;
-        let path = staging.path(root::MANIFEST);
-        std::fs::write(&path, &root.bytes).map_err(at(&path))?;
-        if self.recipe.mode != Mode::Embed {
-            let path = staging.path(ROOT_TORRENT);
-            std::fs::write(&path, self.torrent(root)).map_err(at(&path))?;
-        }
-        let mut manifest = self.manifest(kernel, os_release.as_deref(), created, &staging)?;
-        self.write_outputs(&mut manifest, &staging)?;
+        let manifest = manifest?;
         let path = staging.path(MANIFEST);
         std::fs::write(&path, manifest.to_bytes()?).map_err(at(&path))?;
         let began = self.log.begin(Step::Publish, &self.output.display().to_string());
@@ -66,6 +70,26 @@ impl Job<'_> {
         let bytes = manifest.artifacts.iter().map(|artifact| artifact.size).sum();
         self.log.end(Step::Publish, began, Outcome::Done, self.output.display().to_string(), Some(bytes));
         Ok(self.report(manifest, initrd, root, false))
+    }
+
+    /// Root manifest, torrent and media; the manifest of it all.
+    fn write_around(
+        &mut self,
+        kernel: &Kernel,
+        root: &Root,
+        os_release: Option<&str>,
+        created: u64,
+        staging: &Staging,
+    ) -> Result<Manifest, BuildError> {
+        let path = staging.path(root::MANIFEST);
+        std::fs::write(&path, &root.bytes).map_err(at(&path))?;
+        if self.recipe.mode != Mode::Embed {
+            let path = staging.path(ROOT_TORRENT);
+            std::fs::write(&path, self.torrent(root)).map_err(at(&path))?;
+        }
+        let mut manifest = self.manifest(kernel, root, os_release, created, staging)?;
+        self.write_outputs(&mut manifest, root, staging)?;
+        Ok(manifest)
     }
 
     fn place(&self, key: Digest) -> Place<'_> {
@@ -138,19 +162,25 @@ impl Job<'_> {
     fn manifest(
         &self,
         kernel: &Kernel,
+        root: &Root,
         os_release: Option<&str>,
         created: u64,
         staging: &Staging,
     ) -> Result<Manifest, BuildError> {
-        let mut files = vec![(UKI, ArtifactKind::Uki), (root::MANIFEST, ArtifactKind::RootManifest)];
+        let path = staging.path(UKI);
+        let mut artifacts = vec![
+            (UKI, ArtifactKind::Uki, digest(&path).map_err(at(&path))?),
+            (root::MANIFEST, ArtifactKind::RootManifest, (root.bytes.len() as u64, root.digest())),
+        ];
         if self.recipe.mode != Mode::Embed {
-            files.push((root::IMAGE, ArtifactKind::Root));
+            artifacts.push((root::IMAGE, ArtifactKind::Root, (root.manifest.size, root.manifest.digest)));
         }
-        files.sort_by_key(|(file, _)| *file);
-        let artifacts = files.into_iter().map(|(file, kind)| {
-            let path = staging.path(file);
-            let (size, digest) = digest(&path).map_err(at(&path))?;
-            Ok(Artifact { file: file.to_owned(), kind, size, digest })
+        artifacts.sort_by_key(|(file, ..)| *file);
+        let artifacts = artifacts.into_iter().map(|(file, kind, (size, digest))| Artifact {
+            file: file.to_owned(),
+            kind,
+            size,
+            digest,
         });
         Ok(Manifest {
             schema: 1,
@@ -160,7 +190,7 @@ impl Job<'_> {
             kernel: kernel.version.clone(),
             os: os_release.and_then(|text| field(text, "PRETTY_NAME")),
             created,
-            artifacts: artifacts.collect::<Result<_, BuildError>>()?,
+            artifacts: artifacts.collect(),
         })
     }
 
