@@ -48,6 +48,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("iso", crate::iso9660::seed()),
         ("ext4", crate::ext4::seed()),
         ("erofs", crate::erofs::seed()),
+        ("squashfs", crate::squashfs::seed()),
         ("verity", crate::verity::seed()),
         ("tar", crate::tar::seed()),
         made("fit", include_bytes!("../corpus/inspect/fit")),
@@ -62,7 +63,6 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         made("qcow2", include_bytes!("../corpus/disk/child.qcow2")),
         ("bzimage", bzimage()),
         ("zboot", zboot()),
-        ("squashfs", squashfs()),
         ("luks", luks()),
         made("grub-config", b"menuentry 'a' {\n linux /b root=UUID=1\n initrd /c\n}\n"),
         made("ipxe-script", b"#!ipxe\nkernel http://a/b c || goto d\ninitrd e\n"),
@@ -102,10 +102,6 @@ fn zboot() -> Vec<u8> {
     let head: &[(usize, &[u8])] =
         &[(0, b"MZ\0\0zimg"), (8, &[128]), (12, &[payload.len() as u8]), (24, b"gzip"), (128, payload)];
     fields(128 + payload.len(), head)
-}
-
-fn squashfs() -> Vec<u8> {
-    fields(96, &[(0, b"hsqs"), (12, &[0, 0, 2]), (20, &[6]), (28, &[4]), (40, &[96])])
 }
 
 fn luks() -> Vec<u8> {

@@ -27,6 +27,7 @@ pub mod partitions;
 pub mod pe;
 pub mod peer;
 pub mod recipe;
+pub mod squashfs;
 pub mod tar;
 pub mod tftp;
 pub mod torrent;
@@ -112,6 +113,7 @@ mod smoke {
         pe,
         peer,
         recipe,
+        squashfs,
         tar,
         tftp,
         torrent,

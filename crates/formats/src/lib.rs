@@ -12,6 +12,7 @@
 //! * [`fat`]: the file system of EFI system partitions, reader and writer.
 //! * [`ext4`]: the file system of most roots, ext2 and ext3 too, reader.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
+//! * [`squashfs`]: the file system of live CDs, reader (feature `compression`).
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
 //! * [`swap`]: the header of a swap area, writer.
 //! * [`verity`]: dm-verity trees and their superblock (feature `erofs`).
@@ -43,6 +44,8 @@ pub mod mbr;
 mod mosaic;
 pub mod pe;
 mod read_at;
+#[cfg(feature = "compression")]
+pub mod squashfs;
 pub mod swap;
 #[cfg(feature = "erofs")]
 pub mod verity;

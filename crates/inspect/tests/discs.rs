@@ -162,3 +162,46 @@ fn a_name_of_gigabytes_is_not_read_into_memory() {
         assert_eq!(inside(directory, "good.tar", "file"), b"content");
     }
 }
+
+#[test]
+fn udf_is_told_beside_iso_9660_and_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::create_dir(directory.join("tree")).unwrap();
+    std::fs::write(directory.join("tree/file"), "content").unwrap();
+    run(directory, "genisoimage", &["-quiet", "-udf", "-R", "-o", "both.iso", "tree"]);
+    let node = look(directory, "both.iso", Depth::Headers);
+    let extensions = Some(&Value::List(vec!["Rock Ridge".to_owned(), "UDF".to_owned()]));
+    assert_eq!((node.kind, node.facts.get("extensions")), ("iso", extensions));
+    // A disc of UDF alone has its descriptors where those of ISO 9660 were.
+    let mut bytes = std::fs::read(directory.join("both.iso")).unwrap();
+    let sector = (16..64).find(|sector| bytes[sector * 2048 + 1..].starts_with(b"BEA01")).unwrap();
+    bytes.copy_within(sector * 2048..(sector + 3) * 2048, 16 * 2048);
+    bytes[19 * 2048..(sector + 3) * 2048].fill(0);
+    std::fs::write(directory.join("alone"), bytes).unwrap();
+    assert_eq!(judges::blkid(directory, "alone", "TYPE"), "udf");
+    assert_eq!(look(directory, "alone", Depth::Headers).kind, "udf");
+}
+
+#[test]
+fn a_live_disc_shows_the_system_in_its_squashfs() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::create_dir_all(directory.join("root/usr/lib")).unwrap();
+    std::fs::create_dir_all(directory.join("root/boot")).unwrap();
+    std::fs::create_dir(directory.join("root/etc")).unwrap();
+    std::fs::write(directory.join("root/usr/lib/os-release"), "PRETTY_NAME=\"A live system\"\n").unwrap();
+    std::os::unix::fs::symlink("../usr/lib/os-release", directory.join("root/etc/os-release")).unwrap();
+    std::fs::write(directory.join("root/boot/vmlinuz-6.1.0"), uki::kernel("6.1.0")).unwrap();
+    std::fs::create_dir_all(directory.join("tree/live")).unwrap();
+    let options = ["-comp", "xz", "-quiet", "-no-progress"];
+    run(directory, "mksquashfs", &[&["root", "tree/live/filesystem.squashfs"], &options[..]].concat());
+    run(directory, "xorriso", &["-as", "mkisofs", "-quiet", "-R", "-o", "live.iso", "tree"]);
+    let node = look(directory, "live.iso", Depth::Headers);
+    let root = node.children.iter().find(|node| node.kind == "squashfs").unwrap();
+    assert_eq!(root.facts.text("operating system"), Some("A live system"));
+    assert!(root.problems.is_empty(), "{:?}", root.problems);
+    assert_eq!(root.children[0].name.as_deref(), Some("boot/vmlinuz-6.1.0"));
+    let release = inside(directory, "live.iso", "live/filesystem.squashfs/etc/os-release");
+    assert_eq!(release, b"PRETTY_NAME=\"A live system\"\n");
+}

@@ -8,8 +8,7 @@ use bootwright_formats::erofs::reader::{Erofs, Error, Inode, Kind};
 use crate::bytes::printable;
 use crate::files::{self, Files};
 use crate::node::{Node, Severity};
-use crate::os_release;
-use crate::recognise::{Found, Inner};
+use crate::recognise::Found;
 use crate::source::Source;
 
 const REMEDY: &str = "copy it again, whole, or make it again";
@@ -18,19 +17,7 @@ const REMEDY: &str = "copy it again, whole, or make it again";
 pub(crate) fn within(mut node: Node, source: &Source) -> Found {
     let opened = Erofs::open(Arc::clone(source)).and_then(|erofs| erofs.root().map(|_| erofs));
     match opened {
-        Ok(erofs) => {
-            let files = ErofsFiles(erofs);
-            match os_release::of(&files) {
-                Ok(name) => {
-                    node.text("operating system", name.unwrap_or_default());
-                }
-                Err(error) => {
-                    let what = format!("its os-release cannot be read: {error}");
-                    node.problem(Severity::Error, None, what, REMEDY);
-                }
-            }
-            Found { node, inner: Inner::Files(Arc::new(files)) }
-        }
+        Ok(erofs) => super::root(node, ErofsFiles(erofs), REMEDY),
         Err(error @ Error::Unsupported { .. }) => {
             let what = format!("its files are not read: {error}");
             node.problem(Severity::Warning, None, what, "mount it with a kernel that has this feature");

@@ -9,8 +9,7 @@ use super::resolve::Tree;
 use crate::bytes::printable;
 use crate::files::{Entry, Files};
 use crate::node::{Node, Severity};
-use crate::os_release;
-use crate::recognise::{Found, Inner};
+use crate::recognise::Found;
 use crate::source::Source;
 
 const REMEDY: &str = "run e2fsck on it, or copy it again, whole";
@@ -19,19 +18,7 @@ const REMEDY: &str = "run e2fsck on it, or copy it again, whole";
 pub(crate) fn within(mut node: Node, source: &Source) -> Found {
     let opened = Ext4::open(Arc::clone(source)).and_then(|ext4| ext4.root().map(|_| ext4));
     match opened {
-        Ok(ext4) => {
-            let files = Ext4Files(ext4);
-            match os_release::of(&files) {
-                Ok(name) => {
-                    node.text("operating system", name.unwrap_or_default());
-                }
-                Err(error) => {
-                    let what = format!("its os-release cannot be read: {error}");
-                    node.problem(Severity::Error, None, what, REMEDY);
-                }
-            }
-            return Found { node, inner: Inner::Files(Arc::new(files)) };
-        }
+        Ok(ext4) => return super::root(node, Ext4Files(ext4), REMEDY),
         Err(Ext4Error::Broken { offset, what }) => node.problem(Severity::Error, offset, what, REMEDY),
         Err(Ext4Error::Read { offset, source }) => {
             let what = format!("its files cannot be read: {source}");

@@ -48,6 +48,7 @@ pub(crate) fn recognise(source: &Source, _: &Look<'_>) -> io::Result<Option<Foun
     unreadable(&mut node, unread);
     Ok(Some(match node.kind {
         "erofs" => filesystem::erofs::within(node, source),
+        "squashfs" => filesystem::squashfs::within(node, source),
         "ext2" | "ext3" | "ext4" => filesystem::ext4::within(node, source),
         _ => node.into(),
     }))
