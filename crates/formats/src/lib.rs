@@ -14,8 +14,9 @@
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`squashfs`]: the file system of live CDs, reader (feature `compression`).
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
+//! * [`tar`]: archives from any stream, and their writer.
 //! * [`swap`]: the header of a swap area, writer.
-//! * [`verity`]: dm-verity trees and their superblock (feature `erofs`).
+//! * [`verity`]: dm-verity trees and their superblock (feature `compression`).
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -47,7 +48,8 @@ mod read_at;
 #[cfg(feature = "compression")]
 pub mod squashfs;
 pub mod swap;
-#[cfg(feature = "erofs")]
+pub mod tar;
+#[cfg(feature = "compression")]
 pub mod verity;
 
 pub use guid::{Guid, GuidError};
