@@ -23,8 +23,8 @@
 //! ever taken for what a manifest vouches for.
 //!
 //! What is not in chunks has its own ways: [`get_small`] for manifests, [`post_json`] for reports,
-//! [`fetch_file`] for a plain file with or without a digest, [`fetch_file_from`] for one with a digest from several
-//! mirrors at once.
+//! [`fetch_file`] for a plain file with or without a digest, which may be read while it arrives ([`InOrder`]),
+//! [`fetch_file_from`] for one with a digest from several mirrors at once; [`sums`] finds a digest beside it.
 //!
 //! Every failure of a source carries its evidence ([`Failure`]): URL, address, byte, status, DNS answers,
 //! errno. An [`Error`] that ends a download lists the last failure of each source.
@@ -71,6 +71,7 @@ pub mod sim;
 mod small;
 mod source;
 mod store;
+pub mod sums;
 pub mod swarm;
 mod verify;
 mod whole;
@@ -94,7 +95,7 @@ pub use source::{
     Begun, Body, BoxFuture, BoxStream, FileSource, HttpSource, Looked, Mirror, MirrorKey, Source, WebSeed,
     mirror,
 };
-pub use store::{FileSet, FileStore, ReadOnly, Store};
+pub use store::{Arriving, FileSet, FileStore, InOrder, ReadOnly, Store};
 pub use swarm::{
     LocalDiscovery, METADATA_HOPE, PeerOptions, PeerShare, Port, SeedStatus, Seeder, fetch_metadata,
 };

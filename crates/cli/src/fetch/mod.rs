@@ -3,7 +3,7 @@
 //! 1. [`address`]: what each URL is: the manifest of an image, a plain file, a torrent, a magnet link.
 //!    What somebody [shares](torrent) is told by the pieces of its torrent.
 //! 2. [`image`]: a manifest leads to chunks, and chunks come from every mirror at once, and from [`peers`].
-//! 3. [`plain`]: any other file, vouched for by a digest: given, or found beside it ([`sums`]).
+//! 3. [`plain`]: any other file, vouched for by a digest: given, or found beside it ([`bootwright_fetch::sums`]).
 //! 4. [`show`]: progress, the line or the JSON of the end; [`done`]: what scripts wait for.
 
 mod address;
@@ -15,7 +15,6 @@ mod place;
 mod plain;
 mod show;
 mod sources;
-mod sums;
 mod torrent;
 mod unpack;
 

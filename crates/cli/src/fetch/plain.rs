@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bootwright_fetch::sums::{MAX_SUMS, Said};
 use bootwright_fetch::{
     BACKOFF_BASE, Backoff, Cause, Error, FileComplete, FileOptions, FileStore, Mirror, Notice, Options,
-    Retries, RetryPolicy, Small, Store, explain, fetch_file, fetch_file_from, get_small, mirror,
+    Retries, RetryPolicy, Small, Store, explain, fetch_file, fetch_file_from, get_small, mirror, sums,
 };
 use bootwright_image::Digest;
 use url::Url;
@@ -16,7 +17,6 @@ use super::address::file_name;
 use super::done::{Fetched, Sent, SourceKind, Verified};
 use super::image::{bad, io};
 use super::show::Show;
-use super::sums::{MAX_SUMS, Said, look};
 use super::unpack::Unpacking;
 use super::{Job, failure, place};
 use crate::failure::Failure;
@@ -54,14 +54,9 @@ impl Job<'_> {
 
     /// Looks for checksums beside the file.
     async fn sums(&self, url: &Url, name: &str) -> (Option<Digest>, Verified) {
-        let mut own = url.clone();
-        own.set_path(&format!("{}.sha256", url.path()));
-        own.set_query(None);
-        let all = url.join("SHA256SUMS").ok();
-        for (place, alone) in [(Some(own), true), (all, false)] {
-            let Some(place) = place else { continue };
+        for (place, about) in sums::places(url) {
             let Some(small) = self.perhaps(&place, MAX_SUMS).await else { continue };
-            match look(&String::from_utf8_lossy(&small.bytes), name, alone) {
+            match sums::look(&String::from_utf8_lossy(&small.bytes), name, about) {
                 Said::Digest(digest) => return (Some(digest), Verified::Sums(told(&place))),
                 Said::Nothing => eprintln!("bootwright: {} says nothing of {name}", told(&place)),
                 Said::NoSums(line) => {

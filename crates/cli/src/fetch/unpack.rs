@@ -1,53 +1,31 @@
 //! A store that unpacks what is written to it: gzip, xz, Zstandard, also several streams in a row.
 //!
-//! The compressed bytes come in order and are not kept, so a download that is broken off starts anew. They
-//! go to a thread of its own, which unpacks into `PATH.part`; a slow disk slows the download down.
+//! The compressed bytes are not kept, so a download that is broken off starts anew.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write as _};
+use std::io::{self, BufReader, Read, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Mutex, PoisonError};
 
-use bootwright_fetch::Store;
-use bootwright_formats::compression::Compression;
+use bootwright_fetch::{Arriving, InOrder, Store};
+use bootwright_formats::compression::{Compression, Whole};
 use bootwright_image::Digester;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 
 use super::done::Unpacked;
-
-/// Pieces that may wait for the thread: each has up to 512 KiB.
-const QUEUE: usize = 8;
-
-/// Bytes by which a compressed stream is told.
-const MAGIC: u64 = 2;
 
 /// Bytes written at a time.
 const WRITE: usize = 256 << 10;
 
-/// A file that is unpacked while it arrives.
+/// A file that is unpacked while it arrives, into `PATH.part`.
 pub(super) struct Unpacking {
     path: PathBuf,
     part: PathBuf,
-    name: String,
     /// Locked: two downloads to one path exclude each other.
     _lock: File,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The compressed byte that comes next.
-    at: u64,
-    worker: Option<Worker>,
-    unpacked: Option<Unpacked>,
-}
-
-struct Worker {
-    sender: SyncSender<Bytes>,
-    thread: JoinHandle<io::Result<Unpacked>>,
+    arriving: InOrder<Unpacked>,
+    unpacked: Mutex<Option<Unpacked>>,
 }
 
 impl Unpacking {
@@ -58,87 +36,50 @@ impl Unpacking {
         let part = PathBuf::from(part);
         let lock = File::options().write(true).create(true).truncate(false).open(&part)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-        let name = path.display().to_string();
-        Ok(Self { path: path.to_owned(), part, name, _lock: lock, state: Mutex::default() })
+        let to = part.clone();
+        let arriving =
+            InOrder::new(path.display().to_string(), move |arriving| unpack(arriving, File::create(&to)?));
+        Ok(Self { path: path.to_owned(), part, _lock: lock, arriving, unpacked: Mutex::default() })
     }
 
     /// What came of it.
     pub(super) fn unpacked(&self) -> Option<Unpacked> {
-        self.state().unpacked
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self, state: &mut State) -> io::Result<()> {
-        if let Some(worker) = state.worker.take() {
-            // What it made of another attempt's bytes is overwritten.
-            drop(worker.sender);
-            let _ = worker.thread.join();
-        }
-        let file = File::create(&self.part)?;
-        let (sender, receiver) = sync_channel(QUEUE);
-        let thread = std::thread::spawn(move || unpack(Pieces { receiver, piece: Bytes::new() }, file));
-        state.worker = Some(Worker { sender, thread });
-        state.at = 0;
-        Ok(())
+        *self.unpacked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for Unpacking {
     fn name(&self) -> &str {
-        &self.name
+        self.arriving.name()
     }
 
     fn resize(&self, size: u64) -> io::Result<()> {
-        let mut state = self.state();
-        if size == 0 { self.start(&mut state) } else { Ok(()) }
+        self.arriving.resize(size)
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(0)
+        self.arriving.size()
     }
 
-    fn is_hole(&self, _range: Range<u64>) -> io::Result<bool> {
-        Ok(true)
+    fn is_hole(&self, range: Range<u64>) -> io::Result<bool> {
+        self.arriving.is_hole(range)
     }
 
-    fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "compressed bytes are not kept"))
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.arriving.read_at(offset, buffer)
     }
 
     fn write_at(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
-        let mut state = self.state();
-        if offset == 0 {
-            self.start(&mut state)?;
-        }
-        if offset != state.at {
-            return Err(io::Error::other("bytes out of order cannot be unpacked"));
-        }
-        for piece in pieces {
-            state.at += piece.len() as u64;
-            let gone = match &state.worker {
-                Some(worker) => worker.sender.send(piece.clone()).is_err(),
-                None => true,
-            };
-            if gone {
-                return Err(finish(&mut state)
-                    .err()
-                    .unwrap_or_else(|| io::Error::other("bytes behind the stream's end")));
-            }
-        }
-        Ok(())
+        self.arriving.write_at(offset, pieces)
     }
 
-    fn write_zeros(&self, _range: Range<u64>) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "compressed bytes are not kept"))
+    fn write_zeros(&self, range: Range<u64>) -> io::Result<()> {
+        self.arriving.write_zeros(range)
     }
 
     fn complete(&self) -> io::Result<()> {
-        let mut state = self.state();
-        let unpacked = finish(&mut state)?;
-        state.unpacked = Some(unpacked);
+        self.arriving.complete()?;
+        *self.unpacked.lock().unwrap_or_else(PoisonError::into_inner) = self.arriving.take();
         File::open(&self.part)?.sync_all()?;
         std::fs::rename(&self.part, &self.path)
     }
@@ -153,71 +94,23 @@ impl Drop for Unpacking {
     }
 }
 
-fn finish(state: &mut State) -> io::Result<Unpacked> {
-    let worker = state.worker.take().ok_or_else(|| io::Error::other("the file is empty"))?;
-    drop(worker.sender);
-    worker.thread.join().unwrap_or_else(|_| Err(io::Error::other("unpacking has panicked")))
-}
-
 /// Unpacks one stream after the other.
-fn unpack(mut pieces: Pieces, mut file: File) -> io::Result<Unpacked> {
-    let mut head = Vec::new();
-    pieces.by_ref().take(MAGIC).read_to_end(&mut head)?;
-    let compression = Compression::detect(&head);
-    let mut source = BufReader::new(Read::chain(Cursor::new(head), pieces));
-    if !matches!(compression, Compression::Gzip | Compression::Xz | Compression::Zstd) {
-        let text = format!("it is not compressed with gzip, xz or zstd ({compression})");
+fn unpack(arriving: Arriving, mut file: File) -> io::Result<Unpacked> {
+    let (compression, source) = Compression::peek(BufReader::new(arriving))?;
+    if compression == Compression::None {
+        let text = "it is not compressed with gzip, xz or zstd";
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
+    let mut source = Whole::new(source);
     let mut digester = Digester::default();
     let mut buffer = vec![0; WRITE];
     loop {
-        let mut decoder = compression.decoder(source)?;
-        loop {
-            let count = decoder.read(&mut buffer)?;
-            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-            digester.update(bytes);
-            file.write_all(bytes)?;
-        }
-        source = decoder.into_inner().ok_or_else(|| io::Error::other("the stream's end was not found"))?;
-        if at_end(&mut source, compression)? {
+        let count = source.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
             return Ok(Unpacked { size: digester.bytes(), digest: digester.finish() });
-        }
-    }
-}
-
-/// Whether nothing follows, but for the padding of xz (zeros, section 2.2 of its format).
-fn at_end(source: &mut impl BufRead, compression: Compression) -> io::Result<bool> {
-    loop {
-        let buffer = source.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(true);
-        }
-        let padding = buffer.iter().take_while(|byte| **byte == 0).count();
-        if compression != Compression::Xz || padding == 0 {
-            return Ok(false);
-        }
-        source.consume(padding);
-    }
-}
-
-/// The bytes that were sent, as a reader.
-struct Pieces {
-    receiver: Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.receiver.recv() {
-                Ok(piece) => self.piece = piece,
-                Err(_) => return Ok(0),
-            }
-        }
-        let count = self.piece.len().min(buffer.len());
-        self.piece.copy_to_slice(buffer.get_mut(..count).unwrap_or_default());
-        Ok(count)
+        };
+        digester.update(bytes);
+        file.write_all(bytes)?;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where verified bytes go.
 
 mod file;
+mod in_order;
 mod read_only;
 mod set;
 mod sparse;
@@ -13,6 +14,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub use file::FileStore;
+pub use in_order::{Arriving, InOrder};
 pub use read_only::ReadOnly;
 pub use set::FileSet;
 

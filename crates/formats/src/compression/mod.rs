@@ -34,7 +34,7 @@ pub use encoder::Encoder;
 #[cfg(feature = "compression")]
 pub use sparse::{Bounds, Unpacked, write_sparse};
 #[cfg(feature = "compression")]
-pub use whole::Whole;
+pub use whole::{Peeked, Whole};
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

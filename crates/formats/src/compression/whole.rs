@@ -1,6 +1,6 @@
 //! A compressed file as `gzip -d`, `xz -d` and `zstd -d` take it: several streams, one after the other.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Chain, Cursor, Read};
 
 use super::{Compression, Decoder};
 
@@ -9,6 +9,12 @@ use super::{Compression, Decoder};
 pub struct Whole<B: BufRead> {
     state: State<B>,
 }
+
+/// The longest of the magics.
+const MAGIC: u64 = 6;
+
+/// A stream of which the first bytes have been looked at.
+pub type Peeked<B> = Chain<Cursor<Vec<u8>>, B>;
 
 enum State<B: BufRead> {
     Between(B),
@@ -26,6 +32,13 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             _ => Self::None,
         }
+    }
+
+    /// The same of a file that comes as a stream, which then stands at its start again.
+    pub fn peek<B: BufRead>(mut source: B) -> io::Result<(Self, Peeked<B>)> {
+        let mut head = Vec::new();
+        source.by_ref().take(MAGIC).read_to_end(&mut head)?;
+        Ok((Self::detect_file(&head), Cursor::new(head).chain(source)))
     }
 }
 

@@ -7,13 +7,32 @@
 use std::str::FromStr as _;
 
 use bootwright_image::Digest;
+use url::Url;
 
 /// The largest file of checksums, in bytes: those of whole distributions have some 100 KiB.
-pub(super) const MAX_SUMS: usize = 4 << 20;
+pub const MAX_SUMS: usize = 4 << 20;
+
+/// Where the checksum of the file at `url` may be, the first choice first, and how far the text is about it.
+pub fn places(url: &Url) -> Vec<(Url, About)> {
+    let mut own = url.clone();
+    own.set_path(&format!("{}.sha256", url.path()));
+    own.set_query(None);
+    let all = url.join("SHA256SUMS").ok();
+    std::iter::once((own, About::OneFile)).chain(all.map(|all| (all, About::Directory))).collect()
+}
+
+/// What a file of checksums is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// One file alone: a digest needs no name.
+    OneFile,
+    /// Whatever lies beside it.
+    Directory,
+}
 
 /// What a text says of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub enum Said {
     /// Its digest.
     Digest(Digest),
     /// Nothing, though it is a file of checksums.
@@ -22,8 +41,9 @@ pub(super) enum Said {
     NoSums(usize),
 }
 
-/// Looks for `name` in the text of a file of checksums; `alone`: in a file of its own, a digest needs no name.
-pub(super) fn look(text: &str, name: &str, alone: bool) -> Said {
+/// Looks for `name` in the text of a file of checksums.
+pub fn look(text: &str, name: &str, about: About) -> Said {
+    let alone = about == About::OneFile;
     let mut found = Said::Nothing;
     let mut signature = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -82,23 +102,26 @@ mod tests {
             line(2),
             line(3)
         );
-        assert_eq!(look(&text, "a.iso", false), Said::Digest(digest(1)));
-        assert_eq!(look(&text, "b.iso", false), Said::Digest(digest(2)));
-        assert_eq!(look(&text, "c (1).iso", false), Said::Digest(digest(3)));
-        assert_eq!(look(&text, "d.iso", false), Said::Nothing);
+        assert_eq!(look(&text, "a.iso", About::Directory), Said::Digest(digest(1)));
+        assert_eq!(look(&text, "b.iso", About::Directory), Said::Digest(digest(2)));
+        assert_eq!(look(&text, "c (1).iso", About::Directory), Said::Digest(digest(3)));
+        assert_eq!(look(&text, "d.iso", About::Directory), Said::Nothing);
     }
 
     #[test]
     fn a_digest_alone_counts_only_in_a_file_of_its_own() {
-        assert_eq!(look(&line(4), "a.iso", true), Said::Digest(digest(4)));
-        assert_eq!(look(&line(4), "a.iso", false), Said::Nothing);
-        assert_eq!(look(&format!("{}  other.iso\n", line(4)), "a.iso", true), Said::Nothing);
+        assert_eq!(look(&line(4), "a.iso", About::OneFile), Said::Digest(digest(4)));
+        assert_eq!(look(&line(4), "a.iso", About::Directory), Said::Nothing);
+        assert_eq!(look(&format!("{}  other.iso\n", line(4)), "a.iso", About::OneFile), Said::Nothing);
     }
 
     #[test]
     fn a_page_that_says_not_found_is_no_file_of_checksums() {
-        assert_eq!(look("<!doctype html>\n<title>404</title>", "a.iso", true), Said::NoSums(1));
-        assert_eq!(look(&format!("{}  a.iso\nplus something", line(1)), "a.iso", false), Said::NoSums(2));
-        assert_eq!(look("d41d8cd98f00b204e9800998ecf8427e  a.iso", "a.iso", true), Said::NoSums(1));
+        assert_eq!(look("<!doctype html>\n<title>404</title>", "a.iso", About::OneFile), Said::NoSums(1));
+        assert_eq!(
+            look(&format!("{}  a.iso\nplus something", line(1)), "a.iso", About::Directory),
+            Said::NoSums(2)
+        );
+        assert_eq!(look("d41d8cd98f00b204e9800998ecf8427e  a.iso", "a.iso", About::OneFile), Said::NoSums(1));
     }
 }
