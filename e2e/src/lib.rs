@@ -9,12 +9,14 @@
 
 #![allow(clippy::panic)] // A scenario ends where a step fails.
 
+mod foreign;
 mod image;
 mod ipv6;
 mod media;
 mod steps;
 mod swarm;
 
+pub use foreign::FILES;
 pub use image::{find as image, program};
 pub use ipv6::MIRROR_NAME;
 pub use media::MEDIA;

@@ -52,6 +52,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("e2fsprogs", Need::Test, "mkfs.ext4"),
     ("docker-registry", Need::Test, "a registry that others wrote"),
     ("erofs-utils", Need::Test, "mkfs.erofs; what judges our own images comes from Debian 13, see debian13"),
+    ("fakeroot", Need::Test, "owners of files in images of others"),
     ("fdisk", Need::Test, "sfdisk judges partition tables"),
     ("genisoimage", Need::Test, "isoinfo and mkisofs judge ISO images"),
     ("gdisk", Need::Test, "sgdisk judges GPT"),

@@ -18,6 +18,10 @@ pub enum HandOver {
     },
     /// A kernel is loaded: start it.
     Kexec,
+    /// What was told has been done, and the root is not to be entered: start the machine anew.
+    Reboot,
+    /// The same: switch the machine off.
+    Poweroff,
     /// The boot failed. The worker has said why and has reported it.
     Failed,
 }

@@ -7,7 +7,7 @@
 //!   `bootwright.on_failure` says. It knows no network and no file format.
 //! - **the worker** ([`work`]) does all that can go wrong: [`devices`] loads drivers, [`network`] brings
 //!   up links and addresses, [`instructions`] and [`bootwright_plan`] say which image, [`root`] fetches and verifies its root
-//!   or reads it from a local [`medium`], [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
+//!   or reads it from a local [`medium`], [`foreign`] does so for images of others, [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
@@ -20,6 +20,7 @@ mod clock;
 mod devices;
 mod failure;
 mod firmware_variables;
+mod foreign;
 mod handover;
 mod instructions;
 mod log;

@@ -1,13 +1,14 @@
 //! Which image: its address, in the order of the command line's manual page.
 //!
-//! `bootwright.image=`, a [live root](live) where nothing is pinned, what the build put into the initrd, the URL that the firmware loaded the UKI from
+//! `bootwright.image=`, a [root by another system's names](crate::foreign_root) where nothing is pinned, what the build
+//! put into the initrd, the URL that the firmware loaded the UKI from
 //! ([`URL_VARIABLES`]), and last what a server answered to our DHCP.
 
 use std::fmt;
 
 use url::Url;
 
-use crate::{Instructions, live};
+use crate::{Instructions, live, pull};
 
 /// `bootwright.image=disk:`: the image lies on a local disk, stick or CD.
 const DISK: &str = "disk:";
@@ -109,8 +110,10 @@ pub fn known(
     if let Some(text) = &instructions.options.image {
         return ImageAddress::parse(text, Origin::CommandLine).map(Some);
     }
-    if let Some(text) = live::url(&instructions.line).filter(|_| instructions.pin.is_none()) {
-        return ImageAddress::parse(text, Origin::CommandLine).map(Some);
+    if instructions.pin.is_none()
+        && let Some(named) = of_another_system(instructions, &variable)
+    {
+        return named.map(Some);
     }
     if let Some(text) = instructions.pin.as_ref().and_then(|pin| pin.image.as_ref()) {
         return ImageAddress::parse(text, Origin::Pin).map(Some);
@@ -122,6 +125,22 @@ pub fn known(
         Some(ImageAddress { url, ..address })
     });
     Ok(loaded)
+}
+
+/// A root by the names of another system.
+fn of_another_system(
+    instructions: &Instructions,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<Result<ImageAddress, AddressError>> {
+    let origin = Origin::CommandLine;
+    if let Some((pull, _)) = pull::root(&instructions.line) {
+        let address = match pull.url(variable) {
+            Ok(url) => ImageAddress::parse(url.as_str(), origin),
+            Err(problem) => Err(AddressError { origin, text: pull.remote, problem }),
+        };
+        return Some(address);
+    }
+    live::url(&instructions.line).map(|text| ImageAddress::parse(text, origin))
 }
 
 #[cfg(test)]

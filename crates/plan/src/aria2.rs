@@ -7,7 +7,7 @@
 //! | `kernel_sha=` `initrd_sha=` | their SHA-256; without it an initrd with a pin refuses ([`Verifying`]), another one warns |
 //! | `next_kernel_params=` | the command line; default that of the UKI, else `console=ttyS0` |
 //!
-//! `aria2_options=` has no effect (a warning says so). `tpm_attestation=1` is refused: a machine that is
+//! Of `aria2_options=` a [safe part](Aria2Options) counts. `tpm_attestation=1` is refused: a machine that is
 //! told to attest must not boot without. Only HTTP and HTTPS URLs are fetched.
 
 use bootwright_image::Digest;
@@ -15,6 +15,7 @@ use bootwright_image::cmdline::CommandLine;
 use url::Url;
 
 use crate::Instructions;
+use crate::aria2_options::Aria2Options;
 
 /// Every key that counts.
 pub const KEYS: &[&str] = &[
@@ -62,8 +63,8 @@ pub struct Request {
     pub initrd: Option<Remote>,
     /// Its command line.
     pub next_kernel_params: Option<String>,
-    /// What has no effect.
-    pub warnings: Vec<String>,
+    /// How patient downloads are; options that are not done among it.
+    pub options: Aria2Options,
 }
 
 /// What must have a digest.
@@ -127,19 +128,37 @@ impl Request {
         if kernel.is_none() && initrd.is_some() {
             return Err("initrd_url= without kernel_url=".to_owned());
         }
-        let mut warnings = Vec::new();
-        if line.has("aria2_options") {
-            warnings.push("aria2_options= has no effect: this agent fetches by itself".to_owned());
-        }
-        let request = Self {
+        let options = line.get("aria2_options").map(Aria2Options::read).unwrap_or_default();
+        let mut request = Self {
             files,
             output_directory: text("output_dir").unwrap_or(OUTPUT_DIRECTORY).to_owned(),
             kernel,
             initrd,
             next_kernel_params: text("next_kernel_params").map(str::to_owned),
-            warnings,
+            options,
         };
+        request.checksum()?;
         Ok((request.kernel.is_some() || !request.files.is_empty()).then_some(request))
+    }
+}
+
+impl Request {
+    /// `--checksum=` is of the one file that is fetched.
+    fn checksum(&mut self) -> Result<(), String> {
+        let Some(checksum) = self.options.checksum else { return Ok(()) };
+        let mut fetched: Vec<&mut Remote> =
+            self.files.iter_mut().chain(&mut self.kernel).chain(&mut self.initrd).collect();
+        match &mut fetched[..] {
+            [one] if one.digest.is_none_or(|digest| digest == checksum) => {
+                one.digest = Some(checksum);
+                Ok(())
+            }
+            [_] => Err("aria2_options: --checksum= is another one than kernel_sha=".to_owned()),
+            several => {
+                let count = several.len();
+                Err(format!("aria2_options: --checksum= is of one file, and {count} are fetched"))
+            }
+        }
     }
 }
 
@@ -192,7 +211,16 @@ mod tests {
             .unwrap();
         let names: Vec<_> = request.files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!((names, request.output_directory.as_str()), (vec!["one.img", "two"], "/run/x"));
-        assert_eq!(request.warnings.len(), 1);
+        assert_eq!(request.options.refused, [""; 0]);
+    }
+
+    #[test]
+    fn a_checksum_of_aria2_is_that_of_the_one_file() {
+        let digest = Digest::of(b"kernel");
+        let options = format!("--checksum=sha-256={}", digest.hex());
+        let request = read(&format!("kernel_url=http://s/k aria2_options={options}")).unwrap().unwrap();
+        assert_eq!(request.kernel.as_ref().unwrap().digest, Some(digest));
+        assert_eq!(request.check(Verifying::Everything), Ok(()));
     }
 
     #[test]
@@ -204,6 +232,10 @@ mod tests {
             ("initrd_url=http://s/i", "without kernel_url"),
             ("url=http://s/", "no file name"),
             ("tpm_attestation=1 kernel_url=http://s/k", "tpm_attestation"),
+            (
+                &*format!("url=http://s/a,http://s/b aria2_options=--checksum=sha-256={}", "0".repeat(64)),
+                "2 are fetched",
+            ),
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains(word), "{line}: {error}");

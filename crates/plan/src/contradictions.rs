@@ -4,8 +4,10 @@ use bootwright_image::manifest::Mode;
 
 use crate::Instructions;
 use crate::boot;
+use crate::foreign_root;
 use crate::live;
 use crate::network;
+use crate::pull;
 
 /// Keys of which one value counts.
 const SINGLE: &[&str] = &[
@@ -43,16 +45,12 @@ pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<
             found.push(format!("{key}= has no effect: bootwright.peers=off shares nothing"));
         }
     }
-    if let Some(url) = live::url(&instructions.line) {
-        let why = match (options.image.is_some(), pin.is_some()) {
-            (true, _) => Some("bootwright.image= counts"),
-            (false, true) => Some("the initrd pins an image, which counts"),
-            (false, false) => None,
-        };
-        found.extend(why.map(|why| format!("the live root {url} has no effect: {why}")));
-    }
-    if options.verify_off && !options.compat_aria2 {
-        found.push("bootwright.verify=off has no effect without bootwright.compat=aria2".to_owned());
+    found.extend(foreign_root::passed_over(instructions));
+    let foreign = live::url(&instructions.line).is_some() || pull::root(&instructions.line).is_some();
+    if options.verify_off && !options.compat_aria2 && !foreign {
+        let text =
+            "bootwright.verify=off has no effect without bootwright.compat=aria2 or another system's root";
+        found.push(text.to_owned());
     }
     found
 }

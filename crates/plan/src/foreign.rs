@@ -1,6 +1,8 @@
 //! The parameters of other boot systems: what the agent makes of each.
 //!
-//! [`ENTRIES`] is the table of docs/cmdline.md, and the tests hold every line of it against the readers.
+//! [`entries`] is the table of docs/cmdline.md, and the tests hold every line of it against the readers.
+
+mod images;
 
 use std::fmt;
 
@@ -19,6 +21,8 @@ pub enum System {
     Systemd,
     /// Debian's live-boot(7).
     LiveBoot,
+    /// Ubuntu's casper(7).
+    Casper,
     /// aria2-initrd.
     Aria2,
     /// Several, none of which is the first.
@@ -34,8 +38,18 @@ impl System {
             Self::Dracut => "dracut",
             Self::Systemd => "systemd",
             Self::LiveBoot => "live-boot",
+            Self::Casper => "casper",
             Self::Aria2 => "aria2-initrd",
             Self::Others => "others",
+        }
+    }
+
+    /// Whether its names, which may be generic, count on a line.
+    pub fn counts_on(self, line: &cmdline::CommandLine) -> bool {
+        match self {
+            Self::LiveBoot => line.get("boot") == Some("live"),
+            Self::Casper => line.get("boot") == Some("casper"),
+            _ => true,
         }
     }
 }
@@ -78,12 +92,8 @@ pub struct Entry {
     pub text: &'static str,
 }
 
-const IMAGE: &str =
-    "the agent starts nothing without a digest: name the image by bootwright.image= and bootwright.digest=";
 const CLOCK: &str = "no time server is asked, the clock is set by the date of the image and of its server";
 const LAYERS: &str = "a machine boots through a card, a bond or a VLAN; the system makes what else it wants";
-const ONE_FILE: &str = "options of a live root: the agent mounts the verified root read-only with a layer in memory over it \
-                        (bootwright.overlay=)";
 
 const fn entry(
     system: System,
@@ -95,11 +105,16 @@ const fn entry(
     Entry { system, key, value, example, verdict, text }
 }
 
-use System::{Aria2, Dracut, Kernel, LiveBoot, Others, Pxelinux, Systemd};
+use System::{Aria2, Dracut, Kernel, Others, Pxelinux};
 use Verdict::{Better, NotUnderstood, Same};
 
 /// All that are known, as in docs/cmdline.md.
-pub const ENTRIES: &[Entry] = &[
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().chain(images::ENTRIES)
+}
+
+/// The network, kernels to start, the clock.
+const ENTRIES: &[Entry] = &[
     entry(
         Kernel,
         ("ip", ""),
@@ -189,48 +204,10 @@ pub const ENTRIES: &[Entry] = &[
     entry(Dracut, ("bridge", ""), "bridge=br0:eth0", NotUnderstood, LAYERS),
     entry(
         Dracut,
-        ("root", "live:http"),
-        "root=live:http://s/root.squashfs",
-        Better,
-        "squashfs, EROFS or ext4; resumed, and compared with bootwright.digest=, without which nothing boots (there, a truncated image does); not where the initrd pins an image",
-    ),
-    entry(
-        Dracut,
-        ("root", "live:"),
-        "root=live:CDLABEL=x",
-        NotUnderstood,
-        "only roots on servers: bootwright.image=disk: finds the pinned image on a medium",
-    ),
-    entry(
-        Dracut,
-        ("rd.live.overlay.size", ""),
-        "rd.live.overlay.size=2048",
-        Same,
-        "the most that the writable layer takes, in MiB",
-    ),
-    entry(Dracut, ("rd.live.image", ""), "rd.live.image", Same, "nothing to switch on"),
-    entry(Dracut, ("rd.live.ram", ""), "rd.live.ram=1", Same, "the root is in memory in any case"),
-    entry(Dracut, ("rd.live.", ""), "rd.live.overlay=LABEL=persist", NotUnderstood, ONE_FILE),
-    entry(
-        Dracut,
         ("proxy", ""),
         "proxy=http://10.0.0.9:3128",
         NotUnderstood,
         "the agent asks servers directly: a mirror inside the network is faster than a proxy",
-    ),
-    entry(
-        Systemd,
-        ("rd.systemd.pull", ""),
-        "rd.systemd.pull=raw,verify=no:root:https://s/root.raw",
-        NotUnderstood,
-        IMAGE,
-    ),
-    entry(
-        LiveBoot,
-        ("fetch", ""),
-        "fetch=http://10.0.0.1/filesystem.squashfs",
-        Better,
-        "with boot=live; as root=live:URL",
     ),
     entry(
         Aria2,
@@ -272,9 +249,9 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         Aria2,
         ("aria2_options", ""),
-        "aria2_options=-j4",
-        NotUnderstood,
-        "this agent fetches by itself, from several sources and with retries without being told",
+        "aria2_options=\"-m 3 -t 30 --checksum=sha-256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+        Better,
+        "-m, -t, --retry-wait and --checksum=sha-256= count; how it fetches (-s, -x, -j, -k, -c, --bt- …) is the agent's own doing; what runs programs, writes elsewhere, trusts everybody or slows down is named and not done",
     ),
     entry(
         Aria2,
@@ -301,25 +278,24 @@ impl Entry {
 
 /// The entry about a parameter, the most exact one of several.
 pub fn find(parameter: &cmdline::Parameter) -> Option<&'static Entry> {
-    ENTRIES
-        .iter()
+    entries()
         .filter(|entry| entry.is_about(parameter))
         .max_by_key(|entry| entry.key.len() + entry.value.len())
 }
 
 /// A warning for the console, when a set-up may count on a parameter that has no effect. What the readers of
 /// the network and of aria2-initrd's names say themselves is left to them.
-pub fn warning(parameter: &cmdline::Parameter) -> Option<String> {
+pub fn warning(line: &cmdline::CommandLine, parameter: &cmdline::Parameter) -> Option<String> {
     let entry = find(parameter)?;
     let told_elsewhere = entry.system == Aria2 || entry.key == "ip";
-    (entry.verdict == NotUnderstood && !told_elsewhere)
+    (entry.verdict == NotUnderstood && !told_elsewhere && entry.system.counts_on(line))
         .then(|| format!("{parameter} has no effect: {}", entry.text))
 }
 
 /// The table of docs/cmdline.md.
 pub fn table() -> String {
     let mut text = String::from("| of | parameter | here | |\n|---|---|---|---|\n");
-    for entry in ENTRIES {
+    for entry in entries() {
         let Entry { system, example, verdict, text: why, .. } = entry;
         text += &format!("| {} | `{}` | {verdict} | {why} |\n", system.name(), example.replace('|', "\\|"));
     }

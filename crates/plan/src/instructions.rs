@@ -4,7 +4,7 @@ use bootwright_image::cmdline::{BootOptions, CommandLine};
 use bootwright_image::manifest::Mode;
 use bootwright_image::{MAX_MANIFEST, Pin};
 
-use crate::{foreign, live};
+use crate::{foreign, live, pull};
 
 /// The instructions, read once.
 #[derive(Debug, Clone)]
@@ -32,8 +32,13 @@ impl Instructions {
         }
         let (mut options, errors) = BootOptions::read(&line);
         options.overlay = options.overlay.or_else(|| live::overlay(&line));
+        if !line.has("bootwright.on_failure")
+            && let Some(action) = pull::on_failure(&line)
+        {
+            options.on_failure.action = action;
+        }
         let mut warnings: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        warnings.extend(line.parameters.iter().filter_map(foreign::warning));
+        warnings.extend(line.parameters.iter().filter_map(|parameter| foreign::warning(&line, parameter)));
         Self { line, options, pin, warnings }
     }
 
@@ -115,11 +120,8 @@ pub(crate) mod tests {
     fn what_another_boot_system_would_heed_is_a_warning_that_names_it() {
         let warnings = |line: &str| Instructions::combine(None, line).warnings;
         assert_eq!(warnings("root=/dev/sda1 quiet"), [""; 0]);
-        let told = warnings("rd.systemd.pull=raw:root:http://s/root.raw ntp=10.0.0.1");
-        assert!(
-            told[0].starts_with("rd.systemd.pull=raw:root:http://s/root.raw has no effect: "),
-            "{told:?}"
-        );
+        let told = warnings("rd.live.overlay=LABEL=x ntp=10.0.0.1");
+        assert!(told[0].starts_with("rd.live.overlay=LABEL=x has no effect: "), "{told:?}");
         assert!(told[1].starts_with("ntp=10.0.0.1 has no effect: no time server"), "{told:?}");
     }
 

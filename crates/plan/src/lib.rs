@@ -4,7 +4,8 @@
 //! line, so that the two cannot drift apart. No I/O, no clock, no network.
 //!
 //! - [`Instructions`]: the line of the build and the machine's own, as one.
-//! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`], [`live`]).
+//! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`]).
+//! - [`foreign_root`]: images of others, by the names of others ([`pull`], [`live`]).
 //! - [`network`]: which interfaces come up, and how.
 //! - [`foreign`]: what became of the parameters of other boot systems.
 //! - [`explain()`]: all of it in words, with what contradicts itself.
@@ -13,13 +14,17 @@
 
 pub mod address;
 pub mod aria2;
+pub mod aria2_options;
 pub mod boot;
 mod contradictions;
 mod explain;
 pub mod foreign;
+pub mod foreign_root;
 mod instructions;
 pub mod live;
 pub mod network;
+pub mod part;
+pub mod pull;
 
 pub use contradictions::contradictions;
 pub use explain::{Explanation, Parameter, Step, Understood, explain};

@@ -1,31 +1,54 @@
-//! A live root by the names of dracut and of live-boot: a file system in one file, of which `bootwright.digest=`
-//! says what it must be, since both check nothing (dracut) or what lies beside it on the same server (live-boot).
+//! A live root by the names of dracut, of live-boot and of casper: an ISO with a live root in it, or a root alone.
 //!
 //! | parameter | meaning |
 //! |---|---|
-//! | `root=live:URL` | dracut's livenet: squashfs, EROFS or ext4; `rd.live.overlay.size=MIB` limits the writable layer |
-//! | `boot=live fetch=URL` | live-boot: the same |
+//! | `root=live:URL` | dracut's livenet; `rd.live.overlay.size=MIB` limits the writable layer |
+//! | `rd.live.dir=` `rd.live.squashimg=` | where the root lies in the ISO: `LiveOS` and `squashfs.img` |
+//! | `boot=live fetch=URL` | live-boot, `httpfs=` too; `overlay-size=` as tmpfs(5) has it, `live-media-path=` for `live` |
+//! | `boot=casper url=URL` | Ubuntu's casper |
 //!
-//! Not supported: an ISO with the root inside, `live:CDLABEL=` and other devices, persistent overlays.
+//! Not supported: `live:CDLABEL=` and other devices, NFS and torrents by these names, persistent overlays, roots in
+//! several layers.
 
 use bootwright_image::cmdline::CommandLine;
 
 /// Before the URL in dracut's `root=`.
 const LIVE: &str = "live:";
 
+/// Where systems keep their root in an ISO: dracut (Fedora and its kin, openSUSE), live-boot, casper.
+const USUAL: &[&str] = &["LiveOS/squashfs.img", "live/filesystem.squashfs", "casper/filesystem.squashfs"];
+
 /// The address of the root, when the line names one of a live system that lies on a server.
 pub fn url(line: &CommandLine) -> Option<&str> {
     let is_remote = |text: &&str| text.starts_with("http://") || text.starts_with("https://");
     let dracut = line.get("root").and_then(|root| root.strip_prefix(LIVE));
-    let live_boot = || line.get("fetch").filter(|_| line.get("boot") == Some("live"));
-    dracut.filter(is_remote).or_else(|| live_boot().filter(is_remote))
+    let by = |key: &str, boot: &str| line.get(key).filter(|_| line.get("boot") == Some(boot));
+    let others = [by("fetch", "live"), by("httpfs", "live"), by("url", "casper")];
+    std::iter::once(dracut).chain(others).flatten().find(is_remote)
+}
+
+/// Where the root lies in an ISO, the first choice first; alone, where the line says it.
+pub fn paths(line: &CommandLine) -> Vec<String> {
+    let text = |key: &str| line.get(key).map(|text| text.trim_matches('/')).filter(|text| !text.is_empty());
+    let (directory, image) = (text("rd.live.dir"), text("rd.live.squashimg"));
+    if directory.is_some() || image.is_some() {
+        return vec![format!("{}/{}", directory.unwrap_or("LiveOS"), image.unwrap_or("squashfs.img"))];
+    }
+    match text("live-media-path") {
+        Some(directory) => vec![format!("{directory}/filesystem.squashfs")],
+        None => USUAL.iter().map(|path| (*path).to_owned()).collect(),
+    }
 }
 
 /// The limit of the writable layer in tmpfs(5)'s notation; dracut counts in MiB.
 pub fn overlay(line: &CommandLine) -> Option<String> {
-    let size = line.get("rd.live.overlay.size")?;
-    let is_number = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| format!("{size}m"))
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(size) = line.get("rd.live.overlay.size") {
+        return is_number(size).then(|| format!("{size}m"));
+    }
+    let size = line.get("overlay-size").filter(|_| line.get("boot") == Some("live"))?;
+    let digits = size.strip_suffix(['k', 'm', 'g', 'K', 'M', 'G', '%']).unwrap_or(size);
+    is_number(digits).then(|| size.to_owned())
 }
 
 #[cfg(test)]
@@ -37,21 +60,34 @@ mod tests {
         let found = |line: &str| url(&CommandLine::parse(line)).map(str::to_owned);
         assert_eq!(found("root=live:http://s/r.squashfs").as_deref(), Some("http://s/r.squashfs"));
         assert_eq!(found("boot=live fetch=https://s/r").as_deref(), Some("https://s/r"));
+        assert_eq!(found("boot=casper url=http://s/u.iso").as_deref(), Some("http://s/u.iso"));
         for line in [
             "fetch=http://s/r",
             "root=live:CDLABEL=x",
             "root=/dev/sda1",
             "root=live:",
             "boot=live fetch=ftp://s/r",
+            "url=http://s/u.iso",
         ] {
             assert_eq!(found(line), None, "{line}");
         }
     }
 
     #[test]
-    fn the_size_of_the_overlay_is_in_mib() {
+    fn the_root_in_an_iso_is_where_the_line_says_or_where_systems_keep_it() {
+        let found = |line: &str| paths(&CommandLine::parse(line));
+        assert_eq!(found("rd.live.dir=/x/"), ["x/squashfs.img"]);
+        assert_eq!(found("rd.live.squashimg=a.img"), ["LiveOS/a.img"]);
+        assert_eq!(found("live-media-path=/deb"), ["deb/filesystem.squashfs"]);
+        assert_eq!(found("quiet").len(), 3);
+    }
+
+    #[test]
+    fn the_size_of_the_overlay_is_in_mib_or_as_tmpfs_has_it() {
         let found = |line: &str| overlay(&CommandLine::parse(line));
         assert_eq!(found("rd.live.overlay.size=2048").as_deref(), Some("2048m"));
         assert_eq!(found("rd.live.overlay.size=2G"), None);
+        assert_eq!(found("boot=live overlay-size=50%").as_deref(), Some("50%"));
+        assert_eq!(found("overlay-size=50%"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop where it cannot go on
 
-use bootwright_plan::foreign::{self, ENTRIES, System, Verdict, table};
+use bootwright_plan::foreign::{self, System, Verdict, entries, table};
 use bootwright_plan::{Instructions, Understood, explain};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cmdline.md");
@@ -22,9 +22,11 @@ fn the_page_has_the_table_of_the_code() {
 
 #[test]
 fn every_example_is_read_as_the_table_says() {
-    for entry in ENTRIES {
+    for entry in entries() {
         let parameters = match entry.system {
             System::LiveBoot => format!("boot=live {}", entry.example),
+            System::Casper => format!("boot=casper {}", entry.example),
+            System::Systemd => format!("rd.systemd.pull=raw,machine:i:http://s/i {}", entry.example),
             System::Aria2 => format!("bootwright.compat=aria2 {}", entry.example),
             _ => entry.example.to_owned(),
         };
@@ -40,7 +42,7 @@ fn every_example_is_read_as_the_table_says() {
 
 #[test]
 fn every_example_finds_its_own_entry() {
-    for entry in ENTRIES {
+    for entry in entries() {
         let line = bootwright_image::cmdline::CommandLine::parse(entry.example);
         let found = foreign::find(&line.parameters[0]).unwrap();
         assert_eq!(found.key, entry.key, "{}", entry.example);

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
@@ -53,9 +54,14 @@ struct LoopConfig {
 
 const _: () = assert!(size_of::<LoopInfo64>() == 232 && size_of::<LoopConfig>() == 304);
 
+/// Bytes of a sector: a loop device has only whole ones.
+const SECTOR: u64 = 512;
+
 /// A file that can be attached, at once or when `/dev` is out of reach.
 pub struct Attachable {
     path: String,
+    /// The bytes of the file that the device has; all of them when it is empty.
+    part: Range<u64>,
     backing: File,
     control: File,
     /// `/dev`.
@@ -74,7 +80,12 @@ impl Attachable {
         let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control");
         let control = control.map_err(failed("open /dev/loop-control"))?;
         let directory = File::open("/dev").map_err(failed("open /dev"))?;
-        Ok(Self { path, backing, control, directory })
+        Ok(Self { path, part: 0..0, backing, control, directory })
+    }
+
+    /// No more than `part` of the file is the device.
+    pub fn part(self, part: Range<u64>) -> Self {
+        Self { part, ..self }
     }
 
     /// Attaches it, read-only.
@@ -90,7 +101,7 @@ impl Attachable {
             let name = format!("loop{number}");
             let device = openat(&self.directory, &*name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
             let device = File::from(device.map_err(|error| failed("open the device")(error.into()))?);
-            match configure(&device, &self.backing) {
+            match configure(&device, &self.backing, &self.part) {
                 Ok(()) => return BlockDevice::opened(format!("/dev/{name}"), device),
                 Err(error) if error.raw_os_error() == Some(libc::EBUSY) && attempts < MAX_ATTEMPTS => {}
                 Err(error) => return Err(failed("LOOP_CONFIGURE")(error)),
@@ -107,7 +118,7 @@ fn free_number(control: &File) -> io::Result<i32> {
     }
 }
 
-fn configure(device: &File, backing: &File) -> io::Result<()> {
+fn configure(device: &File, backing: &File, part: &Range<u64>) -> io::Result<()> {
     let config = LoopConfig {
         fd: u32::try_from(backing.as_raw_fd()).map_err(io::Error::other)?,
         block_size: 0,
@@ -115,8 +126,8 @@ fn configure(device: &File, backing: &File) -> io::Result<()> {
             lo_device: 0,
             lo_inode: 0,
             lo_rdevice: 0,
-            lo_offset: 0,
-            lo_sizelimit: 0,
+            lo_offset: part.start,
+            lo_sizelimit: (part.end - part.start).next_multiple_of(SECTOR),
             lo_number: 0,
             lo_encrypt_type: 0,
             lo_encrypt_key_size: 0,

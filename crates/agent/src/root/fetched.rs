@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_fetch::{
-    Client, Complete, FileOptions, FileStore, Options, Retries, RetryPolicy, Source, fetch, fetch_file,
-    fetch_with_peers, get_small, mirror,
+    Client, Complete, FileStore, Options, Retries, RetryPolicy, Source, fetch, fetch_with_peers, get_small,
+    mirror,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::progress::Progress;
-use super::{Place, RootError, VerifiedRoot, detect};
+use super::{Place, RootError, VerifiedRoot};
 use crate::boot::{memory, ram};
 use crate::clock;
 use crate::report::Reporter;
@@ -24,9 +24,6 @@ use crate::share::{Peering, Shared, Terms};
 /// How often in a row a download may fail before the machine gives up: with the growing waits between
 /// them about five minutes, in which a server can be restarted.
 pub const RETRIES: Retries = Retries::Finite(24);
-
-/// The largest single file that is fetched without a manifest.
-const MAX_FILE: u64 = 1 << 40;
 
 /// The name of the root manifest beside the image's.
 const ROOT_MANIFEST: &str = "root.json";
@@ -71,13 +68,8 @@ pub async fn fetched(
     pin: Option<&Pin>,
     digest: Option<Digest>,
 ) -> Result<Fetched, RootError> {
-    if pin.is_some() || address.is_manifest() {
-        let described = described(fetcher, address, pin, digest).await?;
-        fetcher.root(described).await
-    } else {
-        let root = fetcher.single_file(&address.url, trusted(address, pin, digest)?).await?;
-        Ok(Fetched { root, account: "from its server".into(), shared: None })
-    }
+    let described = described(fetcher, address, pin, digest).await?;
+    fetcher.root(described).await
 }
 
 /// Fetches what describes the root of the image at `address`, and nothing of the root itself.
@@ -146,27 +138,6 @@ impl Fetcher {
         progress.done(manifest.size, done.took);
         let root = VerifiedRoot::of(&manifest, Place::File(path.into()));
         Ok(Fetched { root, account: account(&done), shared })
-    }
-
-    /// A root without manifest: its digest covers the whole file.
-    async fn single_file(&self, url: &Url, digest: Digest) -> Result<VerifiedRoot, RootError> {
-        let path = format!("{}/root.img", ram::IMAGE_DIRECTORY);
-        let source = mirror(&self.client, url.clone(), None);
-        let limit = memory::room().unwrap_or(MAX_FILE);
-        ram::make_room(limit)?;
-        info!("fetching {url}");
-        let mut progress = Progress::new("root.img");
-        let options = FileOptions {
-            retry: RetryPolicy { retries: RETRIES, ..RetryPolicy::default() },
-            ..FileOptions::up_to(limit)
-        };
-        let done = fetch_file(&*source, Some(digest), store(&path)?, &options, &mut |notice| {
-            progress.notice(&notice);
-        })
-        .await?;
-        progress.done(done.size, done.took);
-        let format = detect(Path::new(&path)).ok_or_else(|| RootError::Format(url.to_string()))?;
-        Ok(VerifiedRoot { place: Place::File(path.into()), format, size: done.size, verity: None })
     }
 }
 

@@ -9,9 +9,7 @@ mod embedded;
 mod fetched;
 pub mod progress;
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bootwright_image::root::RootManifestError;
 use bootwright_image::timeline::Step;
@@ -98,9 +96,6 @@ pub enum RootError {
         /// What it is.
         found: Digest,
     },
-    /// A single file that holds no file system we mount.
-    #[error("{0} is neither squashfs, erofs nor ext4")]
-    Format(String),
     /// Nothing says what the right bytes are.
     #[error(
         "the image {0} is refused: this initrd pins no image and bootwright.digest= is not given, so nothing \
@@ -152,11 +147,4 @@ impl From<bootwright_fetch::Error> for RootError {
     fn from(error: bootwright_fetch::Error) -> Self {
         Self::Fetch(Box::new(error))
     }
-}
-
-/// The file system in the file at `path`, by its superblock.
-fn detect(path: &Path) -> Option<RootFormat> {
-    let mut head = Vec::new();
-    File::open(path).ok()?.take(4096).read_to_end(&mut head).ok()?;
-    RootFormat::detect(&head)
 }

@@ -60,6 +60,14 @@ fn carry_out(next: HandOver, on_failure: OnFailure) -> ! {
                 Err(error) => format!("starting the loaded kernel: {error}"),
             })
         }
+        HandOver::Reboot => {
+            attempts::forget();
+            on_failure::restart()
+        }
+        HandOver::Poweroff => {
+            attempts::forget();
+            on_failure::switch_off()
+        }
         HandOver::Failed => on_failure::act(on_failure),
     };
     let Err(cause) = result;

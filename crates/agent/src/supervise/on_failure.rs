@@ -35,6 +35,16 @@ pub fn act(on_failure: OnFailure) -> ! {
     end(RebootCommand::Restart, "reboot", wait)
 }
 
+/// Starts the machine anew, as it was told to.
+pub fn restart() -> ! {
+    end(RebootCommand::Restart, "reboot", Duration::ZERO)
+}
+
+/// Switches the machine off, as it was told to.
+pub fn switch_off() -> ! {
+    end(RebootCommand::PowerOff, "power off", Duration::ZERO)
+}
+
 /// Ten seconds, doubled with each failure in a row up to [`LONGEST_WAIT`], and up to 20 % more, so that a
 /// fleet that failed together does not come back together.
 fn growing_wait(failures: u32, jitter_percent: u32) -> Duration {

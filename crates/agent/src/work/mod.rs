@@ -4,9 +4,10 @@
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
 //! 3. Which image ([`bootwright_plan::boot`]), unless it is embedded or [on a local medium](local).
 //! 4. The network ([`crate::network`]), and with it the server and the reports.
-//! 5. The root, verified ([`crate::root`]), or a kernel ([`next_kernel`]).
+//! 5. The root, verified ([`crate::root`]), that of another builder ([`foreign`]), or a kernel ([`next_kernel`]).
 //! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
 
+mod foreign;
 mod local;
 mod next_kernel;
 mod online;
@@ -18,8 +19,9 @@ use std::time::Duration;
 
 use bootwright_image::Pin;
 use bootwright_image::manifest::Mode;
-use bootwright_image::timeline::Stage;
+use bootwright_image::timeline::{Stage, Step};
 use bootwright_plan::boot::{self as planned, Boot, decide};
+use bootwright_plan::foreign_root::ForeignRoot;
 use bootwright_plan::{Instructions, address, aria2, contradictions};
 use rustix::mount::{MountFlags, mount};
 use tracing::{debug, error, info, warn};
@@ -133,6 +135,11 @@ impl Work {
         if address.is_uki() {
             return self.kexec_image(&online, &address).await;
         }
+        let foreign = ForeignRoot::at(&self.instructions, &address);
+        let foreign = foreign.map_err(|error| Failure::new(error.to_string()).at(Step::Verify))?;
+        if let Some(root) = foreign {
+            return self.foreign(&online, &address, &root).await;
+        }
         if self.instructions.mode() == Mode::Stream {
             return self.stream(&online, &address).await;
         }
@@ -159,8 +166,18 @@ impl Work {
 
     /// Mounts the root and leaves in it, and in /run, what the system shall find.
     fn hand_over_root(&self, root: &VerifiedRoot, network: Option<&Network>) -> Result<HandOver, Failure> {
+        let overlay = self.instructions.options.overlay.as_deref();
+        self.enter(network, || ram::mount_root(root, overlay, &self.devices))
+    }
+
+    /// The same of a root that `mount` mounts.
+    fn enter(
+        &self,
+        network: Option<&Network>,
+        mount: impl FnOnce() -> Result<(), boot::BootError>,
+    ) -> Result<HandOver, Failure> {
         let failed = |error: boot::BootError| Failure::of("booting the root", &error).at(error.step());
-        ram::mount_root(root, self.instructions.options.overlay.as_deref(), &self.devices).map_err(failed)?;
+        mount().map_err(failed)?;
         let init = init::find(boot::SYSROOT, self.instructions.line.get("init")).map_err(failed)?;
         if let Some(network) = network {
             handoff::leave_network(network);

@@ -3,8 +3,8 @@
 use bootwright_image::cmdline::{self, BootOptions, CommandLine, Problem};
 
 use super::{Parameter, Understood};
-use crate::foreign::{self, ENTRIES, Entry, System, Verdict};
-use crate::{Instructions, aria2, network};
+use crate::foreign::{self, Entry, System, Verdict, entries};
+use crate::{Instructions, aria2, network, pull};
 
 /// The prefix of the keys that are ours.
 const OURS: &str = "bootwright.";
@@ -43,11 +43,24 @@ fn one(
             },
         };
     }
-    if aria2::KEYS.iter().any(|key| parameter.is(key)) {
+    let of_casper = parameter.is("url") && line.get("boot") == Some("casper");
+    if aria2::KEYS.iter().any(|key| parameter.is(key)) && (instructions.options.compat_aria2 || !of_casper) {
         return of_aria2(instructions, line, at, parameter);
     }
-    if parameter.is("fetch") && line.get("boot") != Some("live") {
-        return (Understood::NotOurs, "a name of live-boot: counts with boot=live alone".to_owned());
+    if parameter.is(pull::KEY)
+        && let Err(problem) = pull::Pull::parse(parameter.value.as_deref().unwrap_or_default())
+    {
+        return (Understood::Wrong, problem);
+    }
+    if let Some(entry) = foreign::find(parameter)
+        && !entry.system.counts_on(line)
+    {
+        let boot = if entry.system == System::Casper { "casper" } else { "live" };
+        let text = format!("a name of {}: counts with boot={boot} alone", entry.system.name());
+        return (Understood::NotOurs, text);
+    }
+    if let Some(text) = of_no_image(line, parameter) {
+        return (Understood::NotOurs, text.to_owned());
     }
     match foreign::find(parameter) {
         Some(entry) if entry.verdict == Verdict::NotUnderstood => {
@@ -56,6 +69,15 @@ fn one(
         Some(entry) => (Understood::Used, entry.text.to_owned()),
         None => nobodys(line, at, parameter),
     }
+}
+
+/// A `root=` for a partition, or a root hash, where no image is fetched that could have it.
+fn of_no_image(line: &CommandLine, parameter: &cmdline::Parameter) -> Option<&'static str> {
+    let of_image = parameter.is("root")
+        && foreign::find(parameter).is_some_and(|entry| entry.system == System::Systemd)
+        || ["roothash", "usrhash", "mount.usr"].iter().any(|key| parameter.is(key));
+    let fetched = line.has(pull::KEY) || line.has("bootwright.image");
+    (of_image && !fetched).then_some("for an image of another builder (rd.systemd.pull=, bootwright.image=)")
 }
 
 fn ours(line: &CommandLine, at: usize, parameter: &cmdline::Parameter) -> (Understood, String) {
@@ -107,7 +129,7 @@ fn of_aria2(
     at: usize,
     parameter: &cmdline::Parameter,
 ) -> (Understood, String) {
-    let entry = ENTRIES.iter().find(|entry| entry.system == System::Aria2 && parameter.is(entry.key));
+    let entry = entries().find(|entry| entry.system == System::Aria2 && parameter.is(entry.key));
     let text = entry.map(|entry| entry.text).unwrap_or_default().to_owned();
     if !instructions.options.compat_aria2 {
         // Installers have the generic ones, too.
@@ -144,12 +166,12 @@ fn nobodys(line: &CommandLine, at: usize, parameter: &cmdline::Parameter) -> (Un
 
 /// A key of the table that differs from this one in the case of letters or in one letter.
 fn slip(key: &str) -> Option<&'static str> {
-    if ENTRIES.iter().any(|entry| entry.key == key) {
+    if entries().any(|entry| entry.key == key) {
         return None;
     }
     let near = |known: &&str| {
         key.eq_ignore_ascii_case(known)
             || (key.len() >= SLIP_LENGTH && cmdline::distance(key.as_bytes(), known.as_bytes()) <= SLIP)
     };
-    ENTRIES.iter().map(|entry| entry.key).find(near)
+    entries().map(|entry| entry.key).find(near)
 }

@@ -9,7 +9,9 @@ use crate::Instructions;
 use crate::address::{ImageAddress, URL_VARIABLES};
 use crate::aria2::{Remote, Request};
 use crate::boot::{self, Boot};
+use crate::foreign_root::{Check, ForeignRoot};
 use crate::network::{self, Bond, Method, Vlan};
+use crate::pull::{self, Form};
 
 fn step(what: &'static str, text: impl Into<String>) -> Step {
     Step { what, text: text.into(), refused: false }
@@ -28,7 +30,7 @@ pub(super) fn all(instructions: &Instructions, network: &network::Plan) -> Vec<S
             None
         }
     };
-    let decided = boot::decide(instructions, |_| None);
+    let decided = boot::decide(instructions, |name| beside_the_uki(instructions, name));
     let offline = matches!(decided, Ok(Boot::Embedded(_) | Boot::Medium(_))) && request.is_none();
     if offline {
         steps.push(step("network", "none: the root is on this machine"));
@@ -76,6 +78,7 @@ fn kexec(request: &Request) -> Vec<Step> {
     let mut steps: Vec<Step> = request.files.iter().map(|remote| file("file", remote)).collect();
     steps.extend(request.kernel.iter().map(|remote| file("kernel", remote)));
     steps.extend(request.initrd.iter().map(|remote| file("initrd", remote)));
+    steps.extend(request.options.refused.iter().map(|text| step("options", text.clone())));
     if request.kernel.is_some() {
         let line = request.next_kernel_params.as_deref().unwrap_or("that of the UKI, or console=ttyS0");
         steps.push(step("kexec", format!("the kernel is started with the command line: {line}")));
@@ -112,6 +115,19 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
         steps.push(uki(instructions, address));
         return steps;
     }
+    if let Boot::Server(address) = boot {
+        match ForeignRoot::at(instructions, address) {
+            Ok(Some(root)) => {
+                steps.extend(foreign(instructions, &root));
+                return steps;
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                steps.push(refused("digest", refusal.to_string()));
+                return steps;
+            }
+        }
+    }
     let Some(trusted) = boot::trusted(pin, instructions.options.digest) else {
         let why = "this initrd pins no image and bootwright.digest= is not given: nothing boots";
         steps.push(refused("digest", why));
@@ -123,6 +139,37 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
     // Only what a server's manifest describes is shared: a medium's root and a single file are not.
     if trusted_is_of_manifest(instructions, boot) && !matches!(boot, Boot::Embedded(_) | Boot::Medium(_)) {
         steps.push(step("peers", sharing(&instructions.options)));
+    }
+    steps
+}
+
+/// Offline, an image that lies beside the UKI is at a place that stands for it.
+fn beside_the_uki(instructions: &Instructions, variable: &str) -> Option<String> {
+    let asked = pull::root(&instructions.line).is_some_and(|(pull, _)| pull.boot_origin);
+    (asked && variable == pull::ORIGIN).then(|| "http://where-the-uki-came-from/uki.efi".to_owned())
+}
+
+fn foreign(instructions: &Instructions, root: &ForeignRoot) -> Vec<Step> {
+    let check = match root.check {
+        Check::Digest(digest) => format!("the file must be sha256:{}", digest.hex()),
+        Check::RootHash(hash) => {
+            format!("the kernel refuses what is not under the root hash {}", hash.hex())
+        }
+        Check::Sums => "the file must be what URL.sha256 or SHA256SUMS beside it says".to_owned(),
+        Check::Nothing => "nobody verifies it, as the line says".to_owned(),
+    };
+    let form = match root.form {
+        Some(Form::Tar) => "a tree of files, unpacked into memory while it arrives".to_owned(),
+        form => {
+            let what = if form.is_some() { "a disk image or file system" } else { "whatever it is" };
+            format!("{what}, unpacked into memory while it arrives; the root is {}", root.part)
+        }
+    };
+    let mut steps = vec![step("digest", check), step("file", form)];
+    match root.on_success {
+        Some(FailureAction::Poweroff) => steps.push(step("then", "the machine switches itself off")),
+        Some(_) => steps.push(step("then", "the machine reboots")),
+        None => steps.push(self::root(instructions)),
     }
     steps
 }

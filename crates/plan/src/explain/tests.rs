@@ -47,10 +47,23 @@ fn a_sound_line_is_told_in_the_order_of_the_boot() {
 #[test]
 fn every_parameter_is_told_with_what_became_of_it() {
     use Understood::{NoEffect, NotOurs, Overruled, Unknown, Used, Wrong};
-    let line = "quiet ip=dhcp ip=x:y bootwright.imgae=http://s/ rd.systemd.pull=raw:r:http://s/r bootwright.overlay=1G \
+    let line = "quiet ip=dhcp ip=x:y bootwright.imgae=http://s/ rd.live.overlay=LABEL=x bootwright.overlay=1G \
                 bootwright.overlay=2G bootif=01-52-54-00-12-34-56 url=http://s/x root=/dev/sda1";
     let wanted = [NotOurs, Used, Wrong, Unknown, NoEffect, Overruled, Used, Unknown, NotOurs, NotOurs];
     assert_eq!(understood(line), wanted);
+}
+
+#[test]
+fn an_image_of_another_builder_is_told_with_what_vouches_for_it() {
+    let line = "rd.systemd.pull=raw,machine,verify=no,blockdev,bootorigin:i:i.raw root=/dev/disk/by-loop-ref/i.raw-part2";
+    let explanation = explained(None, line);
+    assert_eq!(step(&explanation, "image"), ["http://where-the-uki-came-from/i.raw (from the command line)"]);
+    assert!(step(&explanation, "digest")[0].contains("nobody verifies"));
+    assert!(step(&explanation, "file")[0].ends_with("the root is partition 2"));
+    assert_eq!(explanation.faults(), 0, "{explanation:?}");
+    let signed = explained(None, &line.replace("verify=no,", ""));
+    assert!(signed.steps.iter().any(|step| step.refused && step.text.contains("verify=checksum")));
+    assert_eq!(understood("rd.systemd.pull=raw:i:http://s/i"), [Understood::Wrong]);
 }
 
 #[test]
@@ -72,6 +85,7 @@ fn contradictions_are_named() {
         ("bootwright.mode=embed bootwright.image=http://s/a/", "in mode embed"),
         ("bootwright.verify=off", "without bootwright.compat=aria2"),
         ("root=live:http://s/r", "the initrd pins an image"),
+        ("rd.systemd.pull=raw,machine:r:http://s/r", "the root http://s/r has no effect"),
     ] {
         let explanation = explained(Some(pin("")), line);
         let named = explanation.contradictions.iter().any(|text| text.contains(word));

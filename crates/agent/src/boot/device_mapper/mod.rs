@@ -14,7 +14,8 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
-use bootwright_image::{VERITY_BLOCK, Verity};
+use bootwright_formats::verity::{SUPERBLOCK_SIZE, Superblock};
+use bootwright_image::{Digest, VERITY_BLOCK, Verity};
 
 use super::BootError;
 use super::block_device::Number;
@@ -42,18 +43,38 @@ impl Table {
         Self { kind: "linear", sectors: size / SECTOR, parameters: format!("{device} 0") }
     }
 
-    /// The data of `device` as far as the tree behind it says that it is right
-    /// (`Documentation/admin-guide/device-mapper/verity.rst`). A wrong block reads as EIO.
+    /// The data of `device` as far as the tree behind it says that it is right. A wrong block reads as EIO.
     pub fn verity(device: Number, verity: &Verity) -> Self {
         let Verity { root_hash, salt, data_blocks } = verity;
+        let block = VERITY_BLOCK as u32;
         // The superblock is the block behind the data; the kernel wants to know where the tree itself begins.
         let tree = data_blocks.saturating_add(1);
+        Self::verity_of(device, device, [block, block], [*data_blocks, tree], (*root_hash, salt))
+    }
+
+    /// The data of `data` as far as the tree on the device `tree`, behind its superblock, says that it is right.
+    pub fn verity_beside(data: Number, tree: Number, superblock: &Superblock, root_hash: Digest) -> Self {
+        let Superblock { data_block_size, hash_block_size, data_blocks, salt, .. } = superblock;
+        let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+        let begins = (SUPERBLOCK_SIZE as u64).div_ceil(u64::from(*hash_block_size));
+        let sizes = [*data_block_size, *hash_block_size];
+        Self::verity_of(data, tree, sizes, [*data_blocks, begins], (root_hash, &salt))
+    }
+
+    /// `Documentation/admin-guide/device-mapper/verity.rst`.
+    fn verity_of(
+        data: Number,
+        tree: Number,
+        [data_block, hash_block]: [u32; 2],
+        [data_blocks, tree_block]: [u64; 2],
+        (root_hash, salt): (Digest, &str),
+    ) -> Self {
         let salt = if salt.is_empty() { "-" } else { salt };
         let parameters = format!(
-            "1 {device} {device} {VERITY_BLOCK} {VERITY_BLOCK} {data_blocks} {tree} sha256 {} {salt}",
+            "1 {data} {tree} {data_block} {hash_block} {data_blocks} {tree_block} sha256 {} {salt}",
             root_hash.hex()
         );
-        let sectors = data_blocks.saturating_mul(VERITY_BLOCK / SECTOR);
+        let sectors = data_blocks.saturating_mul(u64::from(data_block) / SECTOR);
         Self { kind: "verity", sectors, parameters }
     }
 }
@@ -131,7 +152,6 @@ impl Mapped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootwright_image::Digest;
 
     #[test]
     fn tables_are_what_dmsetup_would_be_given() {
@@ -143,6 +163,17 @@ mod tests {
         let hash = "ab".repeat(32);
         assert_eq!((table.kind, table.sectors), ("verity", 800));
         assert_eq!(table.parameters, format!("1 7:3 7:3 4096 4096 100 101 sha256 {hash} 00ff"));
+        let superblock = Superblock {
+            uuid: [0; 16],
+            algorithm: "sha256".into(),
+            data_block_size: 4096,
+            hash_block_size: 4096,
+            data_blocks: 100,
+            salt: vec![0, 0xff],
+        };
+        let beside =
+            Table::verity_beside(device, Number { major: 7, minor: 4 }, &superblock, verity.root_hash);
+        assert_eq!(beside.parameters, format!("1 7:3 7:4 4096 4096 100 1 sha256 {hash} 00ff"));
         verity.salt.clear();
         assert!(Table::verity(device, &verity).parameters.ends_with(" -"));
     }

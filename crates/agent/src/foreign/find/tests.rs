@@ -1,0 +1,199 @@
+//! Judges: mkfs.ext4, mksquashfs, xorriso and veritysetup make what is found; tables that lie are our own writer's.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use bootwright_formats::gpt::{SectorSize, Table};
+use bootwright_formats::mbr::Record;
+use bootwright_formats::{FileBytes, Mosaic};
+use bootwright_plan::foreign_root::Check;
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+
+fn root(part: Part) -> ForeignRoot {
+    let live = vec!["LiveOS/squashfs.img".to_owned()];
+    ForeignRoot { form: None, part, live, check: Check::Nothing, root_hash: None, on_success: None }
+}
+
+/// The first bytes of an empty squashfs, as far as its superblock is looked at.
+fn squashfs() -> Vec<u8> {
+    [&b"hsqs"[..], &[7; 4092]].concat()
+}
+
+fn partition(number: u32, kind: Guid, start: u64) -> Partition {
+    let (guid, name) = (Guid::seeded([number as u8; 16]), format!("name{number}"));
+    Partition { number, kind, guid, range: start..start + MIB, attributes: Attributes::default(), name }
+}
+
+/// A disk of 8 MiB with these partitions and a squashfs in each; `size` bytes of it are there.
+fn disk(partitions: Vec<Partition>, size: u64) -> Shared {
+    let mut disk = Mosaic::new(8 * MIB);
+    disk.bytes(0, Record::protective(8 * MIB, 512));
+    for partition in &partitions {
+        disk.bytes(partition.range.start, squashfs());
+    }
+    let table = Table { sector: SectorSize::B512, disk_size: 8 * MIB, disk_guid: Guid::NIL, partitions };
+    table.write(&mut disk).unwrap();
+    let mut bytes = vec![0; size as usize];
+    disk.read_exact_at(0, &mut bytes).unwrap();
+    Arc::new(bytes)
+}
+
+fn own() -> kinds::Kinds {
+    let found = kinds::ARCHITECTURES.iter().find(|kinds| kinds.architecture.replace('-', "_") == native());
+    *found.unwrap()
+}
+
+fn told(result: Result<Found, FindError>) -> String {
+    match result {
+        Ok(found) => found.place,
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_root_partition_is_found_by_its_type_or_by_the_name_that_is_given() {
+    let partitions = vec![
+        partition(1, kinds::ESP, MIB),
+        partition(2, own().root, 3 * MIB),
+        partition(5, kinds::LINUX, 5 * MIB),
+    ];
+    let disk = disk(partitions, 8 * MIB);
+    for (part, place) in [
+        (Part::Discovered, "partition 2 (name2)"),
+        (Part::Number(5), "partition 5 (name5)"),
+        (Part::Label("name1".into()), "partition 1 (name1)"),
+        (Part::Guid(Guid::seeded([5; 16]).to_string().to_lowercase()), "partition 5 (name5)"),
+    ] {
+        assert_eq!(told(find(&disk, &root(part))), place);
+    }
+    assert_eq!(
+        told(find(&disk, &root(Part::Number(3)))),
+        "partition 3 is not in the image: its partitions are partition 1 (name1), partition 2 (name2), partition 5 (name5)"
+    );
+}
+
+#[test]
+fn of_several_roots_none_is_guessed() {
+    let two = disk(vec![partition(1, own().root, MIB), partition(2, own().root, 3 * MIB)], 8 * MIB);
+    let error = told(find(&two, &root(Part::Discovered)));
+    assert!(
+        error.starts_with("several partitions may be the root: partition 1 (name1), partition 2"),
+        "{error}"
+    );
+    let mut hidden = partition(1, own().root, MIB);
+    hidden.attributes = Attributes(Attributes::NO_AUTO);
+    let one = disk(vec![hidden, partition(2, own().root, 3 * MIB)], 8 * MIB);
+    assert_eq!(told(find(&one, &root(Part::Discovered))), "partition 2 (name2)");
+    let plain = disk(vec![partition(1, kinds::ESP, MIB), partition(2, kinds::LINUX, 3 * MIB)], 8 * MIB);
+    assert_eq!(told(find(&plain, &root(Part::Discovered))), "partition 2 (name2)");
+    let other = kinds::ARCHITECTURES.iter().find(|kinds| kinds.root != own().root).unwrap();
+    let foreign = disk(vec![partition(1, other.root, MIB)], 8 * MIB);
+    assert!(told(find(&foreign, &root(Part::Discovered))).starts_with("a root partition for"));
+}
+
+#[test]
+fn a_table_that_promises_more_than_there_is_is_refused() {
+    let cut = disk(vec![partition(1, own().root, 5 * MIB)], 5 * MIB + 100);
+    assert_eq!(
+        told(find(&cut, &root(Part::Discovered))),
+        "partition 1 (name1) is said to be at bytes 5242880 to 6291456, and the file ends at byte 5242980: it is cut off, or its table is wrong"
+    );
+    let sound = disk(vec![partition(1, own().root, MIB)], 8 * MIB);
+    let mut bytes = vec![0; 8 * MIB as usize];
+    sound.read_exact_at(0, &mut bytes).unwrap();
+    // One bit of the table, in both copies.
+    bytes[1024 + 40] ^= 1;
+    let end = bytes.len();
+    bytes[end - 33 * 512 + 40] ^= 1;
+    let damaged: Shared = Arc::new(bytes);
+    assert!(matches!(find(&damaged, &root(Part::Discovered)), Err(FindError::Gpt(_))));
+}
+
+#[test]
+fn what_cannot_be_mounted_is_named() {
+    let name_of = |bytes: Vec<u8>, part| told(find(&(Arc::new(bytes) as Shared), &root(part)));
+    let xfs = [&b"XFSB"[..], &[0; 100_000]].concat();
+    assert!(name_of(xfs.clone(), Part::Whole).starts_with("the file holds XFS: "));
+    assert!(name_of(b"<!doctype html>".to_vec(), Part::Discovered).contains("a text, perhaps a web page"));
+    assert!(
+        name_of(vec![0; 10], Part::Discovered).contains("unknown")
+            || name_of(vec![0; 3], Part::Whole).contains("too few")
+    );
+    assert!(name_of(xfs, Part::Number(1)).contains("it has no table of them"));
+    assert_eq!(name_of(squashfs(), Part::Whole), "all of the file");
+}
+
+fn run(program: &str, arguments: &[&str], directory: &Path) -> String {
+    let output = Command::new(program).args(arguments).current_dir(directory).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn open(path: &Path) -> Shared {
+    Arc::new(FileBytes::new(std::fs::File::open(path).unwrap()).unwrap())
+}
+
+#[test]
+fn a_live_root_is_found_in_an_iso_of_xorriso() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(place.path().join("iso/LiveOS")).unwrap();
+    std::fs::create_dir_all(place.path().join("root/sbin")).unwrap();
+    run("mksquashfs", &["root", "iso/LiveOS/squashfs.img", "-quiet"], place.path());
+    run(
+        "xorriso",
+        &["-as", "mkisofs", "-quiet", "-r", "-J", "-V", "LIVE", "-o", "live.iso", "iso"],
+        place.path(),
+    );
+    let iso = open(&place.path().join("live.iso"));
+    let found = find(&iso, &root(Part::Discovered)).unwrap();
+    assert_eq!(
+        (found.place.as_str(), found.format),
+        ("LiveOS/squashfs.img in the ISO LIVE", RootFormat::Squashfs)
+    );
+    let mut bytes = vec![0; (found.range.end - found.range.start) as usize];
+    iso.read_exact_at(found.range.start, &mut bytes).unwrap();
+    assert!(bytes == std::fs::read(place.path().join("iso/LiveOS/squashfs.img")).unwrap());
+    let elsewhere = ForeignRoot { live: vec!["live/filesystem.squashfs".into()], ..root(Part::Discovered) };
+    assert!(told(find(&iso, &elsewhere)).starts_with("the ISO has none of live/filesystem.squashfs"));
+}
+
+#[test]
+fn a_tree_of_veritysetup_is_found_by_the_root_hash() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::File::create(place.path().join("data")).unwrap().set_len(MIB).unwrap();
+    run("mkfs.ext4", &["-q", "data"], place.path());
+    let text = run("veritysetup", &["format", "data", "tree"], place.path());
+    let hash = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
+    let hash: Digest = format!("sha256:{hash}").parse().unwrap();
+    let (data, tree) = hash.0.split_at(16);
+    let mut disk = Mosaic::new(8 * MIB);
+    disk.bytes(0, Record::protective(8 * MIB, 512));
+    let named = |number, kind, start, guid: &[u8]| Partition {
+        guid: Guid::from_ordered(guid.try_into().unwrap()),
+        ..partition(number, kind, start)
+    };
+    let partitions = vec![
+        named(1, own().root, MIB, data),
+        named(2, own().root_verity, 3 * MIB, tree),
+        // Another version beside it.
+        partition(3, own().root, 5 * MIB),
+    ];
+    disk.put(MIB, open(&place.path().join("data")));
+    disk.put(3 * MIB, open(&place.path().join("tree")));
+    let table = Table { sector: SectorSize::B512, disk_size: 8 * MIB, disk_guid: Guid::NIL, partitions };
+    table.write(&mut disk).unwrap();
+    let disk: Shared = Arc::new(disk);
+    let wanted = ForeignRoot { root_hash: Some(hash), ..root(Part::Discovered) };
+    let found = find(&disk, &wanted).unwrap();
+    let verity = found.verity.unwrap();
+    assert_eq!((found.range.start, verity.range.start, verity.superblock.data_blocks), (MIB, 3 * MIB, 256));
+    let other = ForeignRoot { root_hash: Some(Digest::of(b"x")), ..root(Part::Discovered) };
+    assert!(told(find(&disk, &other)).contains("no partition is named by its first half"));
+    let whole = ForeignRoot { root_hash: Some(hash), ..root(Part::Whole) };
+    assert!(told(find(&open(&place.path().join("data")), &whole)).contains("no table of partitions"));
+}

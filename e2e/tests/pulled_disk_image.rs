@@ -1,0 +1,42 @@
+//! systemd's `rd.systemd.pull=raw`: a disk image of systemd-repart, packed by zstd, and a partition of it as the root.
+
+use bootwright_e2e::{FILES, Scenario};
+
+/// The line of systemd-import-generator(8), the third option apart.
+fn line(verify: &str, more: &str) -> String {
+    format!(
+        "rd.systemd.pull=raw,machine,verify={verify},blockdev:image:{FILES}/image.raw.zst \
+         rd.systemd.pull.failure_action=poweroff {more}"
+    )
+}
+
+fn scenario() -> Scenario {
+    Scenario::new("hello")
+        .making_small_disk()
+        .making("zstd -q image.raw; sha256sum image.raw.zst > SHA256SUMS")
+        .serve()
+        .nginx_of_files()
+}
+
+#[test]
+#[ignore = "long"]
+fn a_partition_is_the_root_when_the_checksum_beside_the_image_is_right() {
+    let append = line("checksum", "root=/dev/disk/by-loop-ref/image.raw-part2");
+    let mut scenario = scenario().boot_unpinned(&append, 512);
+    scenario.sees("SHA256SUMS says what image.raw.zst must be");
+    scenario.sees("the root is partition 2 .*: ext4, .* unpacked from zstd");
+    scenario.sees("proof: PID 1, busybox is 4755:0:1, / is overlay");
+    scenario.powers_off();
+}
+
+#[test]
+#[ignore = "long"]
+fn the_root_hash_of_its_verity_stands_for_a_signature() {
+    let scenario = scenario();
+    let append = line("signature", &format!("root=gpt-auto roothash={}", scenario.made("roothash")));
+    let mut scenario = scenario.boot_unpinned(&append, 512);
+    scenario.sees("root: ext4 on /dev/dm-0");
+    scenario.sees("proof: PID 1");
+    scenario.sees("CRYPT-VERITY-");
+    scenario.powers_off();
+}
