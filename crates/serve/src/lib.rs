@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod boot_files;
+mod chart;
 pub mod config;
 pub mod daemon;
 pub mod dhcp;

@@ -100,6 +100,6 @@ fn text(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
 }
 
 /// Without what would steer the terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,5 +1,6 @@
 //! `bootwright explain`.
 
+mod boot;
 mod cmdline;
 mod uki;
 
@@ -7,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Failure;
 
-/// Say what a machine would do, without a machine.
+/// Say what a machine would do, without a machine; or what it has done.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Explain {
@@ -17,6 +18,7 @@ pub struct Explain {
 
 #[derive(Subcommand)]
 enum What {
+    Boot(boot::Boot),
     Cmdline(cmdline::Cmdline),
 }
 
@@ -24,6 +26,7 @@ impl Explain {
     /// Does what was asked for.
     pub fn run(self) -> Result<(), Failure> {
         match self.what {
+            What::Boot(arguments) => arguments.run(),
             What::Cmdline(arguments) => arguments.run(),
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that is answered by HTTP and is no artifact: iPXE scripts, the API under `/v1`, the page.
 
 mod boot;
+mod chart;
 mod openapi;
 mod report;
 mod swarm;
@@ -51,6 +52,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("get", "/v1/images"),
     ("get", "/v1/machines"),
     ("get", "/v1/machines/{mac}"),
+    ("get", "/v1/machines/{mac}/chart.json"),
+    ("get", "/v1/machines/{mac}/chart.svg"),
     ("get", "/v1/openapi.json"),
     ("post", "/v1/report"),
     ("get", "/v1/swarms"),
@@ -70,6 +73,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/images", get(images))
         .route("/v1/machines", get(machines))
         .route("/v1/machines/{mac}", get(machine))
+        .route("/v1/machines/{mac}/chart.json", get(chart::json))
+        .route("/v1/machines/{mac}/chart.svg", get(chart::svg))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/v1/report", post(report::take))
         .route("/v1/swarms", get(swarm::swarms))

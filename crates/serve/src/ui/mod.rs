@@ -1,8 +1,8 @@
 //! The web page: machines with their timelines, and images. Plain HTML made on the server; nothing in it
 //! is fetched from anywhere, and no script runs.
 
-mod bar;
-mod html;
+pub mod bar;
+pub mod html;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub async fn machine(State(app): State<Arc<App>>, Path(mac): Path<String>) -> Re
     let mut page = head("bootwright: machine", "");
     page.markup("<p><a href=\"/\">all machines</a></p><h2>").text(mac).markup("</h2><p>");
     facts(&mut page, &machine);
-    page.markup("</p>");
+    page.markup(" <a href=\"/v1/machines/").text(mac).markup("/chart.svg\">latest boot as a chart</a></p>");
     let boots: Vec<&Boot> = machine.boots().collect();
     for (back, boot) in boots.iter().rev().enumerate() {
         page.markup("<h3>Boot ").text(u64::from(machine.boots_seen).saturating_sub(back as u64));
