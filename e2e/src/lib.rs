@@ -13,6 +13,7 @@ mod foreign;
 mod image;
 mod ipv6;
 mod media;
+mod services;
 mod steps;
 mod swarm;
 
@@ -20,6 +21,7 @@ pub use foreign::FILES;
 pub use image::{find as image, program};
 pub use ipv6::MIRROR_NAME;
 pub use media::MEDIA;
+pub use services::{NBD, PROXY, TIME};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -261,6 +263,11 @@ impl Scenario {
     /// The same with a clock that shows `time`.
     pub fn boot_directly_at(self, time: &str, append: &str) -> Self {
         self.boot_parts(append, |builder| builder.clock(time))
+    }
+
+    /// The same on a machine with a screen.
+    pub fn boot_directly_with_screen(self, append: &str) -> Self {
+        self.boot_parts(append, Builder::vga)
     }
 
     fn boot_parts(mut self, append: &str, change: impl FnOnce(Builder) -> Builder) -> Self {

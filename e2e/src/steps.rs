@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 use bootwright_image::timeline::{Event, Stage};
-use bootwright_vm::{Machine, Server};
+use bootwright_vm::{Machine, Network as _, Server};
 use regex_lite::Regex;
 
 use crate::{PATIENCE, Scenario, done};
@@ -92,6 +92,12 @@ impl Scenario {
             assert!(begun.elapsed() < patience, "no event {stage:?} matches /{}/", pattern.as_str());
             std::thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// The server's picture of the machine's boot.
+    pub fn chart(&self) -> String {
+        let path = format!("/v1/machines/{}/chart.svg", self.running().mac());
+        String::from_utf8_lossy(&done("asking for a chart", self.lab.get(&path))).into_owned()
     }
 
     /// Asserts that the timeline has these stages, in this order by their first events.

@@ -70,9 +70,11 @@ fn a_cable_that_is_not_in() {
 #[ignore = "long"]
 fn a_screen_and_a_serial_line_show_the_same() {
     // The kernel's last console is tty0 here, and the serial line only another one.
-    let append =
-        "console=ttyS0,115200 console=tty0 bootwright.image=ftp://nowhere/ bootwright.on_failure=poweroff,2";
-    let mut scenario = Scenario::new("hello").boot_directly(append, 1024);
+    let append = "console=ttyS0,115200 console=tty0 bootwright.image=ftp://nowhere/ bootwright.qr \
+                  bootwright.on_failure=poweroff,60";
+    let mut scenario = Scenario::new("hello").boot_directly_with_screen(append);
     scenario.sees("THE BOOT FAILED at: the image's address");
+    let code = scenario.shows_code("bootwright ");
+    assert!(code.contains("ftp://nowhere/"), "{code}");
     scenario.powers_off();
 }

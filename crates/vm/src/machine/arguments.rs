@@ -20,13 +20,16 @@ pub(super) struct Files {
 pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
     let mut list = List::default();
     let machine = match builder.screen {
-        Screen::None => "q35",
+        Screen::None | Screen::Vga => "q35",
         Screen::Serial => "q35,graphics=off",
     };
     list.pair("-machine", machine).pair("-accel", builder.accel.name()).pair("-cpu", "max");
     list.pair("-m", format!("{}M", builder.memory));
     // Nothing that was not asked for: no VGA, no floppy, no second card.
     list.one("-nodefaults").pair("-display", "none");
+    if builder.screen == Screen::Vga {
+        list.pair("-vga", "std");
+    }
     list.pair("-device", "virtio-rng-pci");
     if let Some(time) = &builder.clock {
         list.pair("-rtc", format!("base={time}"));

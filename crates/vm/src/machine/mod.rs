@@ -156,6 +156,12 @@ impl Builder {
         Self { screen: Screen::Serial, ..self }
     }
 
+    /// Gives it a VGA card, of which a [picture](Machine::screenshot) can be taken.
+    #[must_use]
+    pub fn vga(self) -> Self {
+        Self { screen: Screen::Vga, ..self }
+    }
+
     /// Where the serial console goes.
     #[must_use]
     pub fn console(self, console: Console) -> Self {
@@ -311,6 +317,14 @@ impl Machine {
     /// [`Error::Io`] when QEMU does not answer.
     pub fn unplug(&self) -> Result<(), Error> {
         qmp::unplug(&self.socket)
+    }
+
+    /// Writes what its screen shows into `file`, as a PPM picture.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when QEMU does not answer, or the machine has no screen.
+    pub fn screenshot(&self, file: &Path) -> Result<(), Error> {
+        qmp::screenshot(&self.socket, file)
     }
 
     /// Ends the machine in order.

@@ -78,9 +78,12 @@ pub enum Console {
     Terminal,
 }
 
-/// What a BIOS takes for a screen.
+/// What a machine takes for a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Screen {
     None,
+    /// A BIOS writes on the serial console as well.
     Serial,
+    /// A VGA card, whose picture can be taken.
+    Vga,
 }

@@ -1,4 +1,4 @@
-//! QEMU's machine protocol, as much of it as ending and unplugging a machine takes: lines of JSON over a socket.
+//! QEMU's machine protocol, as much of it as ending, unplugging and photographing a machine takes: lines of JSON over a socket.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -20,6 +20,12 @@ pub(super) fn quit(socket: &Path) -> Result<(), Error> {
 /// Pulls the first network card's cable out of the machine.
 pub(super) fn unplug(socket: &Path) -> Result<(), Error> {
     tell(socket, r#"{"execute": "set_link", "arguments": {"name": "net", "up": false}}"#)
+}
+
+/// Writes a picture of the screen into `file`.
+pub(super) fn screenshot(socket: &Path, file: &Path) -> Result<(), Error> {
+    let command = serde_json::json!({"execute": "screendump", "arguments": {"filename": file}});
+    tell(socket, &command.to_string())
 }
 
 fn tell(socket: &Path, command: &str) -> Result<(), Error> {
