@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("btrfs-progs", Need::Test, "mkfs.btrfs"),
     ("busybox-static", Need::Test, "a second init to kexec into"),
     ("bzip2", Need::Test, "an initramfs compression we only name"),
+    ("chrony", Need::Test, "a time server"),
     ("cpio", Need::Test, "judges initramfs archives"),
     ("cryptsetup-bin", Need::Test, "cryptsetup; veritysetup judges dm-verity trees"),
     ("device-tree-compiler", Need::Test, "dtc, for FIT"),
@@ -60,6 +61,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("kea-admin", Need::Test, "perfdhcp, a fleet of DHCP clients"),
     ("kmod", Need::Test, "depmod and modinfo"),
     ("libarchive-tools", Need::Test, "bsdtar judges ISO images"),
+    ("librsvg2-bin", Need::Test, "rsvg-convert judges charts"),
     ("libxml2-utils", Need::Test, "xmllint judges OVF descriptors"),
     ("lz4", Need::Test, "judges lz4 frames"),
     ("mkbootimg", Need::Test, "Android boot images"),
@@ -76,7 +78,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("python3-openssl", Need::Test, "FTPS in python3-pyftpdlib"),
     ("python3-pefile", Need::Test, "judges PE files"),
     ("python3-pyftpdlib", Need::Test, "an FTP server"),
-    ("qemu-utils", Need::Test, "qemu-img and qemu-io judge disk formats"),
+    ("qemu-utils", Need::Test, "qemu-img and qemu-io judge disk formats; qemu-nbd serves a root"),
     ("sbsigntool", Need::Test, "sbsign and sbverify judge PE files"),
     ("shellcheck", Need::Test, "our shell scripts"),
     ("skopeo", Need::Test, "OCI images that others wrote, and those of registries"),
@@ -93,6 +95,7 @@ const PACKAGES: &[(&str, Need, &str)] = &[
     ("udhcpc", Need::Test, "a DHCP client"),
     ("wimtools", Need::Test, "wimlib-imagex"),
     ("xfsprogs", Need::Test, "mkfs.xfs"),
+    ("zbar-tools", Need::Test, "zbarimg reads QR codes"),
     ("xorriso", Need::Test, "judges ISO images"),
     ("umoci", Need::Test, "OCI images that others wrote"),
     ("dracut-core", Need::Bench, "initrd peer"),
@@ -111,26 +114,11 @@ pub fn install(need: Need) -> Result<()> {
     if !shell::has("dpkg-query") || !shell::has("apt-get") {
         return explain_elsewhere(need);
     }
-    // apt-get may remove a package whose version does not go with a new one: what is missing then is installed in turn.
-    for _ in 0..2 {
-        let missing = missing(need);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        install_by_apt(&missing)?;
+    let missing: Vec<&str> = wanted(need).filter(|package| !is_installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    match missing(need).as_slice() {
-        [] => Ok(()),
-        left => Err(format!("apt-get said that all is installed, but these are not: {}", left.join(" "))),
-    }
-}
-
-fn missing(need: Need) -> Vec<&'static str> {
-    wanted(need).filter(|package| !is_installed(package)).collect()
-}
-
-fn install_by_apt(packages: &[&str]) -> Result<()> {
-    println!("── installing {} packages: {}", packages.len(), packages.join(" "));
+    println!("── installing {} packages: {}", missing.len(), missing.join(" "));
     let sudo: &[&str] = if is_root()? {
         &[]
     } else {
@@ -139,7 +127,7 @@ fn install_by_apt(packages: &[&str]) -> Result<()> {
     };
     apt_get(sudo, &["update", "-q"])?;
     let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
-    install.extend(packages.iter().copied().map(first_available));
+    install.extend(missing.iter().copied().map(first_available));
     apt_get(sudo, &install)
 }
 

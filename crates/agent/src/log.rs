@@ -73,6 +73,14 @@ pub fn screen(lines: &[String]) {
     }
 }
 
+/// Shows lines on the consoles alone: a picture is of no use in a log.
+pub fn picture(lines: &[String]) {
+    let mut sinks = sinks();
+    for line in lines {
+        sinks.show(&format!("{line}\r\n"));
+    }
+}
+
 /// The consoles that `/dev/console` does not stand for: all but the last of the kernel's list. One that takes no
 /// bytes, a serial line without its other end, must not hold the boot up: what it does not take is lost.
 fn other_consoles() -> Vec<File> {

@@ -7,11 +7,11 @@
 //!   `bootwright.on_failure` says. It knows no network and no file format.
 //! - **the worker** ([`work`]) does all that can go wrong: [`devices`] loads drivers, [`network`] brings
 //!   up links and addresses, [`instructions`] and [`bootwright_plan`] say which image, [`root`] fetches and verifies its root
-//!   or reads it from a local [`medium`], [`foreign`] does so for images of others, [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
+//!   or reads it from a local [`medium`], or finds it on another machine ([`remote`]), [`foreign`] does so for images of others, [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
-//! `agent report system TEXT` once the system is up. Two more go on in the system, they [survive]: the one
+//! `agent report system TEXT` once the system is up. In the shell of a boot that has failed, it is [`rescue`]'s tool. Two more go on in the system, they [survive]: the one
 //! that gives the root to other machines ([`share`]), and in mode `stream` the one that answers the reads of the root
 //! ([`stream`]).
 
@@ -26,7 +26,9 @@ mod instructions;
 mod log;
 mod medium;
 mod network;
+mod remote;
 mod report;
+mod rescue;
 mod root;
 mod share;
 mod stream;
@@ -51,7 +53,10 @@ fn main() -> ExitCode {
     if rustix::process::getpid().is_init() {
         supervise::run();
     }
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args();
+    if rescue::is_called_by(arguments.next().as_deref()) {
+        return rescue::run(arguments);
+    }
     match arguments.next().as_deref() {
         Some(work::ROLE) => work::run(),
         Some(stream::ROLE) => stream::run(),

@@ -3,6 +3,7 @@
 //! - [`dhcp`]: the DHCPv4 message, a [server](dhcp::server) for proxyDHCP and leases, a
 //!   [client](dhcp::client) for the agent.
 //! - [`dhcp6`]: the DHCPv6 message and a [client](dhcp6::client); [`ndp`]: what routers of IPv6 advertise.
+//! - [`sntp`]: a question to a time server, and its answer.
 //! - [`tftp`]: read sessions with every option that boot loaders use.
 //! - [`ipxe`]: the boot script for the machine that asks.
 //! - [`machine`]: who asks, and with which program; [`arch`]: option 93 as data; [`quirks`]: what
@@ -21,6 +22,7 @@ pub mod ipxe;
 pub mod machine;
 pub mod ndp;
 pub mod quirks;
+pub mod sntp;
 pub mod tftp;
 
 pub use arch::Architecture;

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::Instructions;
 use crate::address::{self, AddressError, ImageAddress};
+use crate::remote::{self, Remote};
 
 /// Where reports go at the server that has the image.
 const REPORT: &str = "/v1/report";
@@ -19,6 +20,10 @@ pub enum Boot<'a> {
     Medium(&'a Pin),
     /// To a server.
     Server(ImageAddress),
+    /// To another machine's block device, on which the pinned image has to be.
+    RemoteMedium(Remote, &'a Pin),
+    /// To another machine's block device or directory, which nobody verifies.
+    Remote(Remote),
     /// Nobody says where: to a medium or to the server that DHCP tells of, whichever is there first.
     Nearest(&'a Pin),
     /// Nobody says where and no pin says what a medium would have to hold: to the server that DHCP tells of.
@@ -36,6 +41,15 @@ pub enum Refusal {
         "bootwright.image=disk: needs an initrd that pins an image: nothing says which medium is the right one"
     )]
     MediumWithoutPin,
+    /// Nothing vouches for a root on another machine.
+    #[error(
+        "the root {0} is refused: nothing says what its bytes must be. Boot an initrd that pins an image which is on it, \
+         or say that this is meant, by bootwright.verify=off"
+    )]
+    Unverified(String),
+    /// The root on another machine cannot be understood.
+    #[error("{0}")]
+    Remote(String),
     /// The image's address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -57,6 +71,17 @@ pub fn decide(
     }
     if address::is_on_disk(instructions) {
         return pin.map(Boot::Medium).ok_or(Refusal::MediumWithoutPin);
+    }
+    if instructions.options.image.is_none()
+        && let Some(remote) = remote::read(&instructions.line).map_err(Refusal::Remote)?
+    {
+        match pin {
+            Some(pin) if remote.is_device() => return Ok(Boot::RemoteMedium(remote, pin)),
+            // A directory cannot be compared with a digest: the pinned image counts.
+            Some(_) => {}
+            None if instructions.options.verify_off => return Ok(Boot::Remote(remote)),
+            None => return Err(Refusal::Unverified(remote.describe())),
+        }
     }
     Ok(match (address::known(instructions, variable)?, pin) {
         (Some(address), _) => Boot::Server(address),
@@ -109,6 +134,8 @@ mod tests {
         match decide(&Instructions::combine(pin, line), |_| None) {
             Ok(Boot::Embedded(_)) => "embedded".to_owned(),
             Ok(Boot::Medium(_)) => "medium".to_owned(),
+            Ok(Boot::RemoteMedium(remote, _)) => format!("pinned on {}", remote.describe()),
+            Ok(Boot::Remote(remote)) => remote.describe(),
             Ok(Boot::Nearest(_)) => "nearest".to_owned(),
             Ok(Boot::Server(address)) => address.url.to_string(),
             Ok(Boot::Discover) => "discover".to_owned(),
@@ -123,6 +150,17 @@ mod tests {
         assert_eq!(decided(Some(pin("")), "quiet"), "nearest");
         assert_eq!(decided(None, "quiet"), "discover");
         assert_eq!(decided(None, "bootwright.image=http://s/a/image.json"), "http://s/a/image.json");
+    }
+
+    #[test]
+    fn a_root_on_another_machine_is_a_medium_or_has_to_be_meant() {
+        let nbd = "root=nbd:10.0.0.1:root";
+        assert_eq!(decided(Some(pin("")), nbd), "pinned on root by NBD from 10.0.0.1:10809");
+        assert!(decided(None, nbd).contains("bootwright.verify=off"));
+        assert_eq!(decided(None, &format!("{nbd} bootwright.verify=off")), "root by NBD from 10.0.0.1:10809");
+        assert_eq!(decided(Some(pin("")), "root=nfs:s:/srv"), "nearest");
+        assert_eq!(decided(None, "root=nfs:s:/srv bootwright.verify=off"), "/srv by NFS from s");
+        assert_eq!(decided(None, &format!("{nbd} bootwright.image=http://s/a.img")), "http://s/a.img");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::foreign_root;
 use crate::live;
 use crate::network;
 use crate::pull;
+use crate::remote;
 
 /// Keys of which one value counts.
 const SINGLE: &[&str] = &[
@@ -19,6 +20,9 @@ const SINGLE: &[&str] = &[
     "bootwright.peers",
     "bootwright.seed",
     "bootwright.upload",
+    "bootwright.ntp",
+    "bootwright.proxy",
+    "bootwright.no_proxy",
     "bootwright.on_failure",
     "BOOTIF",
     "init",
@@ -47,9 +51,20 @@ pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<
     }
     found.extend(foreign_root::passed_over(instructions));
     let foreign = live::url(&instructions.line).is_some() || pull::root(&instructions.line).is_some();
-    if options.verify_off && !options.compat_aria2 && !foreign {
-        let text =
-            "bootwright.verify=off has no effect without bootwright.compat=aria2 or another system's root";
+    let remote = remote::read(&instructions.line).ok().flatten();
+    if let Some(remote) = &remote {
+        let why = match (options.image.is_some(), pin.is_some()) {
+            (true, _) => Some("bootwright.image= counts"),
+            (false, true) if !remote.is_device() => Some("the initrd pins an image, which counts"),
+            (false, _) => None,
+        };
+        found.extend(why.map(|why| format!("the root {} has no effect: {why}", remote.describe())));
+    }
+    if options.no_proxy.is_some() && !matches!(crate::proxy::read(instructions), Ok(Some(_))) {
+        found.push("bootwright.no_proxy= has no effect: no proxy is named".to_owned());
+    }
+    if options.verify_off && !options.compat_aria2 && !foreign && remote.is_none() {
+        let text = "bootwright.verify=off has no effect without bootwright.compat=aria2 or a root of another system or machine";
         found.push(text.to_owned());
     }
     found

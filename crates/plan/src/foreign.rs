@@ -92,7 +92,8 @@ pub struct Entry {
     pub text: &'static str,
 }
 
-const CLOCK: &str = "no time server is asked, the clock is set by the date of the image and of its server";
+const CLOCK: &str =
+    "asked when the clock cannot be right or TLS needs it, and never believed before the date of the image";
 const LAYERS: &str = "a machine boots through a card, a bond or a VLAN; the system makes what else it wants";
 
 const fn entry(
@@ -120,7 +121,7 @@ const ENTRIES: &[Entry] = &[
         ("ip", ""),
         "ip=10.0.0.2::10.0.0.1:255.255.255.0:n1:eth0:off:10.0.0.3",
         Better,
-        "every field but the time server and the host name; drivers may be modules, and names that udev gives (enp1s0) find the interface",
+        "every field but the host name; drivers may be modules, and names that udev gives (enp1s0) find the interface",
     ),
     entry(
         Pxelinux,
@@ -151,8 +152,8 @@ const ENTRIES: &[Entry] = &[
         Dracut,
         ("ip", "ibft"),
         "ip=ibft",
-        NotUnderstood,
-        "the firmware's table of iSCSI is not read: say ip= in full",
+        Same,
+        "address, VLAN and name servers of the firmware's table of iSCSI; its target is left to the system",
     ),
     entry(
         Dracut,
@@ -206,8 +207,57 @@ const ENTRIES: &[Entry] = &[
         Dracut,
         ("proxy", ""),
         "proxy=http://10.0.0.9:3128",
-        NotUnderstood,
-        "the agent asks servers directly: a mirror inside the network is faster than a proxy",
+        Better,
+        "for HTTP and HTTPS of the agent, hosts of bootwright.no_proxy= excepted; proxies that speak HTTPS or SOCKS are not understood",
+    ),
+    entry(
+        Dracut,
+        ("root", "nbd:"),
+        "root=nbd:10.0.0.1:root:ext4",
+        Better,
+        "the kernel's NBD without a process beside it; a pinned image on it is verified, else it takes bootwright.verify=off; not nbd-client's options",
+    ),
+    entry(
+        Dracut,
+        ("root", "nfs:"),
+        "root=nfs:10.0.0.1:/srv/root:rsize=65536",
+        Same,
+        "with bootwright.verify=off and an initrd that pins nothing; server and path have to be given",
+    ),
+    entry(
+        Dracut,
+        ("root", "nfs4:"),
+        "root=nfs4:10.0.0.1:/srv/root",
+        Same,
+        "as root=nfs:, by version 4 alone",
+    ),
+    entry(
+        Dracut,
+        ("netroot", ""),
+        "netroot=nbd:10.0.0.1:root",
+        Same,
+        "as root=; by DHCP or iSCSI it is not understood",
+    ),
+    entry(
+        Dracut,
+        ("rd.nvmf.discover", ""),
+        "rd.nvmf.discover=tcp,10.0.0.1,,4420",
+        Same,
+        "every subsystem that the discovery controller names; TCP alone; verified as root=nbd: is",
+    ),
+    entry(
+        Dracut,
+        ("rd.nvmf.hostnqn", ""),
+        "rd.nvmf.hostnqn=nqn.2014-08.lab:m1",
+        Same,
+        "else the name follows from the SMBIOS UUID",
+    ),
+    entry(
+        Dracut,
+        ("rd.nvmf.hostid", ""),
+        "rd.nvmf.hostid=5b3ac5a8-7bd3-4f5c-9a57-8b0b9c7e0001",
+        Same,
+        "beside rd.nvmf.hostnqn=",
     ),
     entry(
         Aria2,
@@ -260,9 +310,9 @@ const ENTRIES: &[Entry] = &[
         NotUnderstood,
         "refused: a machine that is told to attest does not boot without",
     ),
-    entry(Others, ("rd.ntp", ""), "rd.ntp=10.0.0.1", NotUnderstood, CLOCK),
-    entry(Others, ("ntp", ""), "ntp=10.0.0.1", NotUnderstood, CLOCK),
-    entry(Others, ("ntpserver", ""), "ntpserver=10.0.0.1", NotUnderstood, CLOCK),
+    entry(Others, ("rd.ntp", ""), "rd.ntp=10.0.0.1", Same, CLOCK),
+    entry(Others, ("ntp", ""), "ntp=10.0.0.1", Same, CLOCK),
+    entry(Others, ("ntpserver", ""), "ntpserver=10.0.0.1", Same, CLOCK),
 ];
 
 impl Entry {

@@ -120,9 +120,12 @@ pub(crate) mod tests {
     fn what_another_boot_system_would_heed_is_a_warning_that_names_it() {
         let warnings = |line: &str| Instructions::combine(None, line).warnings;
         assert_eq!(warnings("root=/dev/sda1 quiet"), [""; 0]);
-        let told = warnings("rd.live.overlay=LABEL=x ntp=10.0.0.1");
+        let told = warnings("rd.live.overlay=LABEL=x team=team0:eth0,eth1");
         assert!(told[0].starts_with("rd.live.overlay=LABEL=x has no effect: "), "{told:?}");
-        assert!(told[1].starts_with("ntp=10.0.0.1 has no effect: no time server"), "{told:?}");
+        assert!(
+            told[1].starts_with("team=team0:eth0,eth1 has no effect: a machine boots through"),
+            "{told:?}"
+        );
     }
 
     #[test]

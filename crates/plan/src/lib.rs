@@ -7,6 +7,8 @@
 //! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`]).
 //! - [`foreign_root`]: images of others, by the names of others ([`pull`], [`live`]).
 //! - [`network`]: which interfaces come up, and how.
+//! - [`remote`]: a root that another machine has, as a device or a file system.
+//! - [`proxy`], [`time`]: through whom servers are asked, and who is asked for the time.
 //! - [`foreign`]: what became of the parameters of other boot systems.
 //! - [`explain()`]: all of it in words, with what contradicts itself.
 
@@ -24,7 +26,10 @@ mod instructions;
 pub mod live;
 pub mod network;
 pub mod part;
+pub mod proxy;
 pub mod pull;
+pub mod remote;
+pub mod time;
 
 pub use contradictions::contradictions;
 pub use explain::{Explanation, Parameter, Step, Understood, explain};

@@ -79,6 +79,19 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
     Ok(())
 }
 
+/// Mounts by `mount` at the place that it is given what is only read, a writable layer over it, and both as one at
+/// [`SYSROOT`].
+pub fn mount_with_layer(
+    overlay: Option<&str>,
+    devices: &Devices,
+    mount: impl FnOnce(&str) -> Result<(), BootError>,
+) -> Result<(), BootError> {
+    devices.require("overlay")?;
+    make_places()?;
+    mount(LOWER)?;
+    cover(overlay)
+}
+
 /// Mounts what was `found` in the file at `path`, as [`mount_root`].
 pub fn mount_found(
     path: &Path,
@@ -113,6 +126,10 @@ fn prepare(format: RootFormat, devices: &Devices) -> Result<(), BootError> {
     for module in ["loop", format.name(), "overlay"] {
         devices.require(module)?;
     }
+    make_places()
+}
+
+fn make_places() -> Result<(), BootError> {
     for directory in [LOWER, LAYER, SYSROOT] {
         create_dir_all(directory).map_err(file_error(directory))?;
     }
@@ -228,7 +245,7 @@ fn attach_mount(context: &std::os::fd::OwnedFd, target: &str, what: &str) -> Res
         .map_err(failed(what, target))
 }
 
-fn failed(what: &str, target: &str) -> impl FnOnce(rustix::io::Errno) -> BootError {
+pub fn failed(what: &str, target: &str) -> impl FnOnce(rustix::io::Errno) -> BootError {
     let (what, target) = (what.to_owned(), target.to_owned());
     move |source| BootError::Mount { what, target, source }
 }

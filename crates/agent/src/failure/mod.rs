@@ -1,7 +1,8 @@
 //! Why a boot failed: the step and the cause in one sentence, and everything that was tried.
 //!
-//! The same goes to the consoles as a [`screen`] and to the server as [`Failed`].
+//! The same goes to the consoles as a [`screen`], with `bootwright.qr` its short form as a [`code`], and to the server as [`Failed`].
 
+pub mod code;
 pub mod screen;
 mod step;
 

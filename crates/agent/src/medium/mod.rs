@@ -41,6 +41,11 @@ pub struct Media {
 }
 
 impl Media {
+    /// Looks at one device alone, whose name is that below /dev.
+    pub async fn find_on(&mut self, device: &str, pin: &Pin) -> Option<Found> {
+        self.look_at(device, pin).await
+    }
+
     /// Looks until a medium has the image; media that come late are seen when they come.
     pub async fn find(&mut self, pin: &Pin) -> Found {
         loop {

@@ -205,6 +205,7 @@ fn extend(told: &mut Configuration, lease: &v6::Lease) {
             told.dns.push(server);
         }
     }
+    told.ntp.extend(lease.ntp.iter().copied().map(IpAddr::V6));
     for domain in &lease.domains {
         if !told.search.contains(domain) {
             told.search.push(domain.clone());

@@ -147,6 +147,7 @@ pub fn configuration(lease: &Lease) -> Configuration {
         routes,
         dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         search: lease.domain.iter().flat_map(|domain| domain.split_whitespace()).map(str::to_owned).collect(),
+        ntp: lease.ntp.iter().copied().map(IpAddr::V4).collect(),
         mtu: lease.mtu.map(u32::from),
     }
 }

@@ -104,7 +104,12 @@ impl Layers {
     ) -> Result<String, String> {
         let Bond { name, options, .. } = bond;
         // Once, whatever comes of it.
-        self.joined.insert((name.clone(), link.name.clone()), link.mac);
+        let own = permanent_mac(&link.name).unwrap_or(link.mac);
+        self.joined.insert((name.clone(), link.name.clone()), own);
+        // A boot before this one, in the same kernel, has left it so.
+        if Path::new(NET).join(&link.name).join("master").exists() {
+            return Ok(format!("{name}: {} is in it already", link.name));
+        }
         let failed = |doing: &str, error: io::Error| format!("{name}: {doing}: {error}");
         if self.made.insert(name.clone()) {
             devices.require("bonding").map_err(|error| format!("{name}: {}", chain(&error)))?;
@@ -139,9 +144,22 @@ impl Layers {
         let failed = |error: &dyn std::error::Error| format!("{}: {}", vlan.name, chain(error));
         devices.require("8021q").map_err(|error| failed(&error))?;
         links.up(parent.index).await.map_err(|error| failed(&error))?;
-        links.add_vlan(vlan, parent.index).await.map_err(|error| failed(&error))?;
+        if !Path::new(NET).join(&vlan.name).exists() {
+            links.add_vlan(vlan, parent.index).await.map_err(|error| failed(&error))?;
+        }
         Ok(format!("{}: made of the frames of {} with tag {}", vlan.name, parent.name, vlan.id))
     }
+}
+
+/// The own address of a link that is in a bond.
+fn permanent_mac(name: &str) -> Option<Mac> {
+    let file = Path::new(NET).join(name).join("bonding_slave/perm_hwaddr");
+    read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The MTU of a link as it is now.
+pub fn current_mtu(name: &str) -> Option<u32> {
+    read_to_string(Path::new(NET).join(name).join("mtu")).ok()?.trim().parse().ok()
 }
 
 /// The address of a link as it is now: a bond takes that of its first member.

@@ -9,11 +9,13 @@
 mod attempt;
 mod dhcp;
 mod dhcp6;
+pub mod ibft;
 mod layers;
 mod links;
 mod names;
 mod routers;
 mod search;
+mod way;
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 pub use links::Link;
+pub use way::Way;
 
 use links::Links;
 use search::Search;
@@ -141,6 +144,7 @@ pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Configured, Failu
         Some(found) => found,
         None => return Err(search.failure(devices)),
     };
+    fit_mtu(&search.links, &network).await;
     search.links.configure(network.link.index, &network.configuration).await.map_err(|error| {
         Failure::of(&format!("configuring {}", network.link.name), &error)
             .at(Step::Network)
@@ -149,6 +153,29 @@ pub async fn bring_up(wish: Wish, devices: &Devices) -> Result<Configured, Failu
     let lease = session.map(|session| tokio::spawn(session.keep()).abort_handle());
     let others = search.others(&network.link);
     Ok(Configured { network, others, links: search.links, lease })
+}
+
+/// Sets the MTU, from the card upwards: what is made of an interface takes no more than that. A card that refuses is
+/// used as it is.
+async fn fit_mtu(links: &Links, network: &Network) {
+    let Some(mtu) = network.configuration.mtu else { return };
+    let mut names = vec![network.link.name.as_str()];
+    let mut made = &network.made;
+    while let Made::Vlan { parent, below, .. } = made {
+        names.push(parent);
+        made = below;
+    }
+    for link in names.iter().rev().filter_map(|name| links.list().into_iter().find(|link| link.name == *name))
+    {
+        // Other VLANs of the card may need what it has.
+        let is_below = link.index != network.link.index;
+        if is_below && layers::current_mtu(&link.name).is_some_and(|current| current >= mtu) {
+            continue;
+        }
+        if let Err(error) = links.set_mtu(link.index, mtu).await {
+            warn!("{}: {}: its MTU stays", link.name, chain(&error));
+        }
+    }
 }
 
 /// Waits for `work`, which is told to the operator when it takes long.

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::failure::chain;
-use crate::network::Network;
+use crate::network::Way;
 use crate::report::Spool;
 use crate::survive;
 
@@ -126,7 +126,7 @@ pub async fn leave_seeder(
     shared: Shared,
     path: &Path,
     terms: Terms,
-    network: &Network,
+    way: &Way,
     spool: Spool,
 ) -> Option<String> {
     let Seed::For(lifetime) = terms.seed else {
@@ -141,8 +141,7 @@ pub async fn leave_seeder(
         trackers,
         upload: upload.0,
         lifetime: lifetime.as_secs(),
-        dns: network.configuration.dns.clone(),
-        search: network.configuration.search.clone(),
+        way: way.clone(),
         spool,
     };
     // Connections end here; peers come back to the same port, where the survivor listens from now on.

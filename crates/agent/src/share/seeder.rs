@@ -5,15 +5,13 @@
 //! when the file cannot be read any more; the tracker hears of it, and the server is told what it gave.
 
 use std::fs;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootwright_fetch::{
-    Client, LocalDiscovery, PeerOptions, Port, ReadOnly, SeedStatus, Seeder, Timeouts, Trust, dns,
-};
+use bootwright_fetch::{Client, LocalDiscovery, PeerOptions, Port, ReadOnly, SeedStatus, Seeder, Trust};
 use bootwright_image::timeline::{Report, Stage};
 use bootwright_image::{Digest, RootManifest};
 use serde::{Deserialize, Serialize};
@@ -24,6 +22,7 @@ use url::Url;
 
 use crate::failure::chain;
 use crate::log;
+use crate::network::Way;
 use crate::report::{self, Spool, send};
 use crate::survive::{self, Rights};
 
@@ -58,10 +57,8 @@ pub struct Orders {
     pub upload: u64,
     /// Seconds until it ends.
     pub lifetime: u64,
-    /// Name servers.
-    pub dns: Vec<IpAddr>,
-    /// Domains of short names.
-    pub search: Vec<String>,
+    /// How the tracker and the server are reached.
+    pub way: Way,
     /// Who we are, and who is told.
     pub spool: Spool,
 }
@@ -96,8 +93,7 @@ async fn give(orders: Orders, files: Vec<OwnedFd>, trust: &Trust) -> Result<(), 
     let mut files = files.into_iter();
     let root = survive::file(&mut files)?;
     let listener = TcpListener::from(OwnedFd::from(survive::file(&mut files)?));
-    let resolver = dns::Resolver::new(&orders.dns, &orders.search);
-    let client = Arc::new(Client::new(resolver, trust, Timeouts::default())?);
+    let client = Arc::new(orders.way.client(trust)?);
     let mut options = PeerOptions::new(Port::over(vec![listener])?, Arc::clone(&client), None);
     options.trackers = vec![orders.trackers];
     options.local = LocalDiscovery::On;

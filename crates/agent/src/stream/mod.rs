@@ -29,7 +29,6 @@ mod trace;
 mod worker;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -40,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::failure::Failure;
+use crate::network::Way;
 use crate::survive;
 
 pub use survivor::run;
@@ -70,10 +70,8 @@ pub struct Orders {
     pub url: Url,
     /// Where its chunks go: a file on a tmpfs with room for it.
     pub path: String,
-    /// Name servers.
-    pub servers: Vec<IpAddr>,
-    /// Domains that names are looked up in.
-    pub search: Vec<String>,
+    /// How its server is reached.
+    pub way: Way,
     /// This machine, for reports.
     pub machine: MachineId,
     /// Its image.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bootwright_fetch::{Client, FileStore, HttpSource, Source, Store as _, Timeouts, Trust, dns};
+use bootwright_fetch::{Client, FileStore, HttpSource, Source, Store as _, Trust};
 use bootwright_image::timeline::MachineId;
 use bootwright_image::{Digest, RootManifest, Verified};
 use url::Url;
@@ -54,10 +54,9 @@ impl Prepared {
         let nbd = NbdDevice::open();
         let nbd =
             nbd.map_err(|(step, error)| Failure::of(&format!("the stream's device: {step}"), &error))?;
-        let resolver = dns::Resolver::new(&orders.servers, &orders.search);
         let trust = Trust { extra_pem: std::fs::read(send::CA).ok() };
-        let client = Client::new(resolver, &trust, Timeouts::default());
-        let client = Arc::new(client.map_err(|error| Failure::of("setting TLS up", &error))?);
+        let client =
+            Arc::new(orders.way.client(&trust).map_err(|error| Failure::of("setting TLS up", &error))?);
         let mirror = HttpSource::new(Arc::clone(&client), orders.url.clone(), Some(manifest.size));
         Ok(Self {
             manifest,

@@ -33,20 +33,24 @@ pub fn run() -> ! {
     let on_failure = instructions.options.on_failure;
     std::panic::set_hook(Box::new(move |panic| {
         error!("PID 1 failed: {panic}");
-        on_failure::act(on_failure);
+        on_failure::act_for_good(on_failure);
     }));
     for problem in mounted {
         error!("{problem}");
     }
     info!("agent {} is up{}", env!("CARGO_PKG_VERSION"), instructions.greeting());
-    let next = supervise_worker();
-    if next != HandOver::Failed {
-        panic_timeout.restore();
+    loop {
+        let next = supervise_worker();
+        if next != HandOver::Failed {
+            panic_timeout.restore();
+        }
+        carry_out(next, on_failure);
+        info!("once more");
     }
-    carry_out(next, on_failure)
 }
 
-fn carry_out(next: HandOver, on_failure: OnFailure) -> ! {
+/// Returns when somebody in a rescue shell wants another boot.
+fn carry_out(next: HandOver, on_failure: OnFailure) {
     let result: Result<Infallible, String> = match next {
         HandOver::SwitchRoot { root, init } => {
             attempts::forget();
@@ -68,11 +72,11 @@ fn carry_out(next: HandOver, on_failure: OnFailure) -> ! {
             attempts::forget();
             on_failure::switch_off()
         }
-        HandOver::Failed => on_failure::act(on_failure),
+        HandOver::Failed => return on_failure::act(on_failure),
     };
     let Err(cause) = result;
     error!("{cause}");
-    on_failure::act(on_failure)
+    on_failure::act(on_failure);
 }
 
 /// Starts the worker, waits for it, and gives what it hands over.

@@ -11,6 +11,7 @@ use rustix::system::{RebootCommand, reboot};
 use tracing::{error, info};
 
 use super::attempts;
+use crate::rescue;
 
 /// The wait after the first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
@@ -21,11 +22,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Where a shell is looked for.
 const SHELLS: &[&str] = &["/bin/sh", "/usr/bin/sh", "/bin/bash", "/bin/busybox"];
 
-/// Does it. Never returns.
-pub fn act(on_failure: OnFailure) -> ! {
+/// Does it, and never returns.
+pub fn act_for_good(on_failure: OnFailure) -> ! {
+    act(on_failure);
+    // A PID 1 that has failed itself boots nothing any more.
+    end(RebootCommand::Restart, "reboot", FIRST_WAIT)
+}
+
+/// Does it. Returns when somebody in the shell wants another boot.
+pub fn act(on_failure: OnFailure) {
     let failures = attempts::count_one();
     match on_failure.action {
-        FailureAction::Shell => shell(),
+        FailureAction::Shell => {
+            if shell() {
+                return;
+            }
+        }
         FailureAction::Poweroff => {
             end(RebootCommand::PowerOff, "power off", on_failure.wait.unwrap_or_default())
         }
@@ -64,18 +76,22 @@ fn end(command: RebootCommand, word: &str, wait: Duration) -> ! {
     }
 }
 
-/// A shell on the console, again and again. Without one the machine reboots.
-fn shell() {
+/// A shell on the console; whether it was left for another boot. Without one the machine reboots.
+fn shell() -> bool {
     let Some(path) = SHELLS.iter().find(|path| Path::new(path).exists()) else {
         error!("on_failure=shell, but the initrd has no shell (add one with --add): rebooting instead");
-        return;
+        return false;
     };
-    info!("a shell: `exit` reboots");
+    if let Err(problem) = rescue::prepare() {
+        error!("{problem}: the shell has no tool `bootwright`");
+    }
+    info!("a shell: `bootwright` is a tool for retry, network and log, `exit` reboots");
     super::mounts::take_console();
     match Command::new(path).arg0("sh").env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin").status() {
         Ok(status) => info!("the shell ended: {status}"),
         Err(error) => error!("starting {path}: {error}"),
     }
+    rescue::wants_retry()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod foreign;
 mod local;
 mod next_kernel;
 mod online;
+mod remote;
 mod stream;
 
 use std::process::ExitCode;
@@ -22,13 +23,14 @@ use bootwright_image::manifest::Mode;
 use bootwright_image::timeline::{Stage, Step};
 use bootwright_plan::boot::{self as planned, Boot, decide};
 use bootwright_plan::foreign_root::ForeignRoot;
-use bootwright_plan::{Instructions, address, aria2, contradictions};
+use bootwright_plan::{Instructions, address, aria2, contradictions, time};
 use rustix::mount::{MountFlags, mount};
 use tracing::{debug, error, info, warn};
 
 use crate::boot::{self, handoff, init, ram};
 use crate::clock;
 use crate::devices::Devices;
+use crate::failure::code;
 use crate::failure::screen::{self, Context};
 use crate::failure::{Failure, chain};
 use crate::firmware_variables::{self, EFIVARS};
@@ -77,6 +79,8 @@ struct Work {
     instructions: Instructions,
     devices: Devices,
     reporter: Reporter,
+    /// What the clock showed at first cannot be right.
+    clock_is_implausible: bool,
 }
 
 async fn boot(instructions: Instructions) -> HandOver {
@@ -85,11 +89,12 @@ async fn boot(instructions: Instructions) -> HandOver {
     let kernel = rustix::system::uname();
     let release = kernel.release().to_string_lossy();
     reporter.event(Stage::Agent, &format!("agent {} on Linux {release}", env!("CARGO_PKG_VERSION")));
+    let clock_is_implausible = time::is_implausible(clock::now(), time::lower_bound(&instructions));
     if let Some(pin) = &instructions.pin {
         clock::not_before(pin.built, "the build of this image");
     }
     let devices = Devices::start(&instructions.line);
-    let work = Work { instructions, devices, reporter };
+    let work = Work { instructions, devices, reporter, clock_is_implausible };
     work.mount_firmware_variables();
     match work.steps().await {
         Ok(handover) => {
@@ -115,6 +120,8 @@ impl Work {
         match decided.map_err(|refusal| Failure::new(refusal.to_string()))? {
             Boot::Embedded(pin) => self.boot_embedded(pin),
             Boot::Medium(pin) => self.medium_alone(pin).await,
+            Boot::RemoteMedium(remote, pin) => self.remote_medium(&remote, pin).await,
+            Boot::Remote(remote) => self.remote(&remote).await,
             Boot::Nearest(pin) => self.nearest(pin).await,
             Boot::Server(_) | Boot::Discover => self.fetch_and_boot().await,
         }
@@ -156,7 +163,7 @@ impl Work {
         self.reporter.moved(Stage::Fetch, &format!("root verified: {account}"), Some(root.size()));
         let handover = self.hand_over_root(&root, Some(&online.network))?;
         if let (Some(shared), Some(terms), Place::File(path)) = (shared, terms, root.place()) {
-            let left = share::leave_seeder(shared, path, terms, &online.network, self.reporter.spool());
+            let left = share::leave_seeder(shared, path, terms, &online.way, self.reporter.spool());
             if let Some(text) = left.await {
                 self.reporter.event(Stage::Boot, &text);
             }
@@ -178,6 +185,12 @@ impl Work {
     ) -> Result<HandOver, Failure> {
         let failed = |error: boot::BootError| Failure::of("booting the root", &error).at(error.step());
         mount().map_err(failed)?;
+        self.hand_over_mounted(network)
+    }
+
+    /// The same, once it is mounted.
+    fn hand_over_mounted(&self, network: Option<&Network>) -> Result<HandOver, Failure> {
+        let failed = |error: boot::BootError| Failure::of("booting the root", &error).at(error.step());
         let init = init::find(boot::SYSROOT, self.instructions.line.get("init")).map_err(failed)?;
         if let Some(network) = network {
             handoff::leave_network(network);
@@ -196,6 +209,9 @@ impl Work {
             Context { machine: &spool.machine, image: spool.image.as_deref(), report: spool.url.as_ref() };
         error!("{}", failure.cause);
         log::screen(&screen::lines(failure, &context));
+        if self.instructions.options.qr {
+            log::picture(&code::lines(&code::short(failure, &spool.machine)));
+        }
         self.reporter.failed(failure.report());
     }
 

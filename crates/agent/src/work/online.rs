@@ -1,31 +1,33 @@
 //! The network and what follows from it: the client that fetches, the image's address, the reports.
 
 use std::fs;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bootwright_fetch::{Cause, Client, Error, Retries, RetryPolicy, Timeouts, Trust, dns, get_small};
+use bootwright_fetch::{Cause, Client, Error, Retries, RetryPolicy, Trust, get_small};
 use bootwright_image::MAX_MANIFEST;
 use bootwright_image::timeline::{Stage, Step, Tried};
 use bootwright_netboot::Mac;
 use bootwright_netboot::dhcp::client::Want;
 use bootwright_plan::address::{self, ImageAddress, Origin};
 use bootwright_plan::network::Plan;
-use bootwright_plan::{Instructions, aria2, boot};
+use bootwright_plan::{Instructions, aria2, boot, proxy, remote, time};
 use tracing::{info, warn};
 use url::Url;
 
 use super::Work;
+use crate::clock::ntp;
 use crate::failure::{Failure, interface};
 use crate::firmware_variables;
-use crate::network::{self, Configured, Network, Wish, patiently};
+use crate::network::{self, Configured, Network, Way, Wish, ibft, patiently};
 use crate::report::{self, send};
 
 /// A network that works, and a client on it.
 pub struct Online {
     /// The network.
     pub network: Configured,
+    /// How servers are reached on it.
+    pub way: Way,
     /// Fetches and reports.
     pub client: Arc<Client>,
 }
@@ -115,9 +117,10 @@ impl Work {
 
     /// Brings the network up, by an interface that is not `passed_over`, and makes a client for it.
     pub async fn go_online(&self, passed_over: &[Mac]) -> Result<Online, Failure> {
-        let Instructions { line, pin, .. } = &self.instructions;
+        let Instructions { pin, .. } = &self.instructions;
+        let plan = self.plan()?;
         let wish = Wish {
-            plan: Plan::read(line),
+            plan,
             image: pin.as_ref().map(|pin| pin.name.clone()),
             uuid: report::uuid(),
             want: if known(&self.instructions)?.is_some() || wants_no_image(&self.instructions) {
@@ -132,11 +135,53 @@ impl Work {
         self.reporter.event(Stage::Devices, &format!("{} modules loaded", self.devices.count()));
         self.reporter.event(Stage::Network, &network.summary);
         write_resolv_conf(&network);
-        let servers: Vec<IpAddr> = network.configuration.dns.clone();
-        let resolver = dns::Resolver::new(&servers, &network.configuration.search);
-        let client = Client::new(resolver, &trust(), Timeouts::default());
+        let way = self.way(&network);
+        let client = way.client(&trust());
         let client = client.map_err(|error| Failure::of("setting TLS up", &error).at(Step::Tls))?;
-        Ok(Online { network, client: Arc::new(client) })
+        self.set_clock(&client, &network).await?;
+        Ok(Online { network, way, client: Arc::new(client) })
+    }
+
+    /// What the line says of the network, and with `ip=ibft` the firmware.
+    fn plan(&self) -> Result<Plan, Failure> {
+        let mut plan = Plan::read(&self.instructions.line);
+        if !plan.wants_ibft {
+            return Ok(plan);
+        }
+        let loaded = self.devices.require(ibft::MODULE);
+        let table = ibft::read(Path::new(ibft::TREE));
+        table.problems.iter().for_each(|problem| warn!("the firmware's table of iSCSI: {problem}"));
+        table.targets.iter().for_each(|target| info!("the firmware's disk {target} is left to the system"));
+        if table.cards.is_empty() && plan.arguments().is_empty() {
+            let cause = "ip=ibft: the firmware has left no table of iSCSI with a card that it booted by";
+            let seen = loaded.err().map(|error| error.to_string());
+            return Err(Failure::new(cause).at(Step::Network).with(seen).with(table.problems));
+        }
+        plan.take_ibft(&table);
+        Ok(plan)
+    }
+
+    fn way(&self, network: &Network) -> Way {
+        let proxy = proxy::read(&self.instructions).unwrap_or_else(|problem| {
+            warn!("{problem}: servers are asked directly");
+            None
+        });
+        let Network { configuration, .. } = network;
+        Way { servers: configuration.dns.clone(), search: configuration.search.clone(), proxy }
+    }
+
+    /// By a time server, where it is needed and there is one.
+    async fn set_clock(&self, client: &Client, network: &Network) -> Result<(), Failure> {
+        let instructions = &self.instructions;
+        let address = known(instructions)?;
+        let image = address.as_ref().map(|address| address.url.as_str()).or(network.image.as_deref());
+        let tls = [image, instructions.options.report.as_deref()].into_iter().flatten();
+        let tls = tls.into_iter().any(|url| url.starts_with("https:"));
+        let servers = time::servers(instructions, &network.configuration.ntp, self.clock_is_implausible, tls);
+        if !servers.is_empty() {
+            ntp::set(client, &servers, time::lower_bound(instructions)).await;
+        }
+        Ok(())
     }
 
     /// Reports go out from now on, to the server that has `image` unless the line names another.
@@ -157,8 +202,12 @@ fn is_silence(cause: &Cause) -> bool {
     matches!(cause, Cause::Dns(_) | Cause::Connect(_) | Cause::Stalled(_))
 }
 
-/// In a boot that starts another kernel by aria2-initrd's names, no image needs to be found.
+/// In a boot that starts another kernel by aria2-initrd's names, or of a root on another machine, no image needs to
+/// be found.
 fn wants_no_image(instructions: &Instructions) -> bool {
+    if instructions.options.image.is_none() && matches!(remote::read(&instructions.line), Ok(Some(_))) {
+        return true;
+    }
     matches!(aria2::Request::of(instructions), Ok(Some(request)) if request.kernel.is_some())
 }
 

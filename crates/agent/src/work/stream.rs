@@ -56,14 +56,12 @@ impl Work {
         let manifest = described.manifest;
         let path = root::room_for(&manifest.file, manifest.size).map_err(failed)?;
         let spool = self.reporter.spool();
-        let configuration = &online.network.configuration;
         let orders = Orders {
             manifest: String::from_utf8_lossy(&described.bytes).into_owned(),
             trusted: described.digest,
             url: described.root,
             path,
-            servers: configuration.dns.clone(),
-            search: configuration.search.clone(),
+            way: online.way.clone(),
             machine: spool.machine,
             image: spool.image,
             report: spool.url,

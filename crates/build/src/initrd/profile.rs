@@ -127,7 +127,7 @@ const ROOT_MODES: &[Rule] = &[
     at_once(Presence::May, &["efivarfs"], "the firmware tells where the image came from"),
     named(&["ext4"], "the file system of the root image or of a cache"),
     named(&["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"], "the EFI system partition"),
-    named(&["nbd"], "a root that is streamed"),
+    named(&["nbd"], "a root that is streamed, or on another machine"),
     named(&["dm_mod", "dm_verity"], "a root that the kernel verifies"),
     named(&["sha256_generic", "sha256_ssse3", "sha256_arm64"], "hashes of dm-verity"),
     named(&["crc32c_intel", "crc32c_cryptoapi", "libcrc32c"], "checksums of file systems"),
@@ -145,6 +145,8 @@ const NETWORK: &[Rule] = &[
         &["kernel/drivers/net/ethernet/mellanox/mlxsw/", "kernel/drivers/net/ethernet/marvell/prestera/"],
         "wired network card",
     ),
+    named(&["nvme_tcp"], "a root on another machine by NVMe over TCP"),
+    named(&["iscsi_ibft"], "ip=ibft"),
     named(&["virtio_net", "vmxnet3", "hv_netvsc", "xen_netfront"], "a virtual machine's network card"),
     named(&["pci_hyperv", "xen_pcifront"], "network cards passed on to a virtual machine"),
     under("kernel/drivers/net/phy/", &[], "transceiver of a network card"),
@@ -197,6 +199,7 @@ const STORAGE: &[Rule] = &[
     ),
     named(&["isofs", "udf", "cdrom"], "optical discs and their images"),
     named(&["xfs", "btrfs", "f2fs", "exfat"], "file systems of disks"),
+    named(&["nfs", "nfsv3", "nfsv4"], "a root on another machine by NFS"),
     named(&["usbhid", "hid_generic", "i8042", "atkbd", "hyperv_keyboard", "virtio_input"], "keyboards"),
 ];
 

@@ -121,6 +121,13 @@ impl Client {
         Self { proxies: Proxies::of_environment(), ..self }
     }
 
+    /// The same, by `proxy` (`http://HOST:PORT`) for every host but those in `except`: names, domains, addresses and
+    /// networks, with commas between them.
+    #[cfg(feature = "proxy")]
+    pub fn by_proxy(self, proxy: &Url, except: &str) -> Self {
+        Self { proxies: Proxies::all_by(proxy, except), ..self }
+    }
+
     /// The addresses of `host`, which may be a literal, with `port`.
     ///
     /// # Errors

@@ -75,13 +75,19 @@ mod environment {
     use super::Via;
     use crate::error::Cause;
 
-    /// `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, when they are to count.
+    /// Which proxy for which URL: none, one for all, or what the environment says.
     #[derive(Default)]
     pub(in crate::http) struct Proxies(Option<Matcher>);
 
     impl Proxies {
         pub(in crate::http) fn of_environment() -> Self {
             Self(Some(Matcher::from_env()))
+        }
+
+        /// `proxy` for every URL but those whose host is in `except`: names, domains, addresses and networks,
+        /// with commas between them.
+        pub(in crate::http) fn all_by(proxy: &Url, except: &str) -> Self {
+            Self(Some(Matcher::builder().all(proxy.to_string()).no(except.to_owned()).build()))
         }
 
         /// The proxy for `url`.

@@ -9,10 +9,14 @@
 //! - `--` ends the parameters: what follows belongs to PID 1.
 
 mod options;
+mod proxy;
 mod sharing;
+mod time;
 
 pub use options::{BootOptions, FailureAction, OnFailure, OptionError, Problem, distance};
+pub use proxy::Proxy;
 pub use sharing::{Rate, Seed};
+pub use time::TimeServers;
 
 use std::fmt;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{CommandLine, Rate, Seed};
+use super::{CommandLine, Proxy, Rate, Seed, TimeServers};
 use crate::Digest;
 use crate::manifest::Mode;
 
@@ -21,6 +21,10 @@ const KEYS: &[&str] = &[
     "peers",
     "seed",
     "upload",
+    "ntp",
+    "proxy",
+    "no_proxy",
+    "qr",
     "on_failure",
     "compat",
     "verify",
@@ -92,6 +96,14 @@ pub struct BootOptions {
     pub seed: Seed,
     /// `upload=RATE`: the most that other machines are given.
     pub upload: Option<Rate>,
+    /// `ntp=off|SERVER,…`.
+    pub ntp: TimeServers,
+    /// `proxy=off|http://HOST:PORT`.
+    pub proxy: Option<Proxy>,
+    /// `no_proxy=HOST,…`: hosts that are asked directly.
+    pub no_proxy: Option<String>,
+    /// `qr`: the short form of a failure as a code that a telephone reads.
+    pub qr: bool,
     /// `on_failure=`.
     pub on_failure: OnFailure,
     /// `compat=aria2`: the generic names of aria2-initrd (`url=` …) count.
@@ -170,6 +182,10 @@ impl BootOptions {
             "peers" => self.peers_off = !switch(Some(text()?))?,
             "seed" => self.seed = parse(text()?)?,
             "upload" => self.upload = Some(parse(text()?)?),
+            "ntp" => self.ntp = parse(text()?)?,
+            "proxy" => self.proxy = Some(parse(text()?)?),
+            "no_proxy" => self.no_proxy = Some(text()?.to_owned()),
+            "qr" => self.qr = switch(value)?,
             "on_failure" => self.on_failure = parse(text()?)?,
             "compat" if text()? == "aria2" => self.compat_aria2 = true,
             "compat" => return Err(Problem::Value("only aria2 is known".into())),
@@ -243,6 +259,7 @@ mod tests {
             "quiet bootwright.image=http://10.0.0.1/images/a/image.json bootwright.mode=ram \
              bootwright.overlay=50% bootwright.on-failure=shell,30 bootwright.compat=aria2 \
              bootwright.verify=off bootwright.peers=off bootwright.seed=2h bootwright.upload=20M \
+             bootwright.ntp=10.0.0.1 bootwright.proxy=http://p:3128 bootwright.no_proxy=.lab bootwright.qr \
              bootwright.debug",
         );
         assert_eq!(errors, []);
@@ -250,7 +267,8 @@ mod tests {
         let wait = Some(Duration::from_secs(30));
         assert_eq!(options.on_failure, OnFailure { action: FailureAction::Shell, wait });
         assert!(options.compat_aria2 && options.verify_off && options.debug);
-        assert!(options.peers_off);
+        assert!(options.peers_off && options.qr);
+        assert_eq!(options.ntp, TimeServers::Named(vec!["10.0.0.1".into()]));
         assert_eq!(options.seed, Seed::For(Duration::from_secs(7200)));
         assert_eq!(options.upload, Some(Rate(20 << 20)));
         assert!(!read("bootwright.verify=on").0.verify_off);

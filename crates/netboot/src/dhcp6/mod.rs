@@ -43,6 +43,10 @@ pub mod code {
     pub const DNS: u16 = 23;
     /// Search domains, RFC 3646.
     pub const DOMAINS: u16 = 24;
+    /// Time servers by their addresses, RFC 4075.
+    pub const SNTP: u16 = 31;
+    /// Time servers, RFC 5908: suboptions of address, multicast address and name.
+    pub const NTP: u16 = 56;
     /// The longest wait between two questions, RFC 8415 section 21.24: every client has to ask for it.
     pub const SOL_MAX_RT: u16 = 82;
 }

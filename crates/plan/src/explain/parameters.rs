@@ -4,7 +4,7 @@ use bootwright_image::cmdline::{self, BootOptions, CommandLine, Problem};
 
 use super::{Parameter, Understood};
 use crate::foreign::{self, Entry, System, Verdict, entries};
-use crate::{Instructions, aria2, network, pull};
+use crate::{Instructions, aria2, network, proxy, pull, remote};
 
 /// The prefix of the keys that are ours.
 const OURS: &str = "bootwright.";
@@ -43,6 +43,9 @@ fn one(
             },
         };
     }
+    if let Some(problem) = elsewhere(instructions, parameter) {
+        return (Understood::Wrong, problem);
+    }
     let of_casper = parameter.is("url") && line.get("boot") == Some("casper");
     if aria2::KEYS.iter().any(|key| parameter.is(key)) && (instructions.options.compat_aria2 || !of_casper) {
         return of_aria2(instructions, line, at, parameter);
@@ -80,6 +83,17 @@ fn of_no_image(line: &CommandLine, parameter: &cmdline::Parameter) -> Option<&'s
     (of_image && !fetched).then_some("for an image of another builder (rd.systemd.pull=, bootwright.image=)")
 }
 
+/// What is wrong with dracut's parameters of proxies and of roots on other machines.
+fn elsewhere(instructions: &Instructions, parameter: &cmdline::Parameter) -> Option<String> {
+    if parameter.is(proxy::KEY) {
+        return proxy::read(instructions).err();
+    }
+    let is_root = parameter.is("root") || remote::KEYS.iter().any(|key| parameter.is(key));
+    let value = parameter.value.as_deref().unwrap_or_default();
+    let problem = is_root.then(|| remote::read(&instructions.line).err()).flatten()?;
+    problem.contains(value).then_some(problem)
+}
+
 fn ours(line: &CommandLine, at: usize, parameter: &cmdline::Parameter) -> (Understood, String) {
     let alone = CommandLine { parameters: vec![parameter.clone()], init_arguments: Vec::new() };
     let (_, errors) = BootOptions::read(&alone);
@@ -115,9 +129,13 @@ fn meaning(key: &str) -> &'static str {
         "peers" => "whether the root comes from other machines, too",
         "seed" => "how long the running system gives the root to others",
         "upload" => "the most that other machines are given",
+        "ntp" => "who is asked for the time",
+        "proxy" => "through whom servers are asked by HTTP and HTTPS",
+        "no_proxy" => "hosts that are asked directly",
+        "qr" => "the short form of a failure is shown as a QR code",
         "on_failure" => "what the machine does when it cannot boot",
         "compat" => "the parameters of aria2-initrd count",
-        "verify" => "whether what has no digest is started, with compat=aria2",
+        "verify" => "whether what has no digest is started, with compat=aria2 or a root on another machine",
         "debug" => "everything is told",
         _ => "the agent's own",
     }

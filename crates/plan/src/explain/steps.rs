@@ -1,6 +1,6 @@
 //! What the agent would do, in its order.
 
-use bootwright_image::cmdline::{BootOptions, FailureAction, OnFailure, Seed};
+use bootwright_image::cmdline::{self, BootOptions, FailureAction, OnFailure, Seed};
 use bootwright_image::manifest::Mode;
 use url::Url;
 
@@ -12,6 +12,7 @@ use crate::boot::{self, Boot};
 use crate::foreign_root::{Check, ForeignRoot};
 use crate::network::{self, Bond, Method, Vlan};
 use crate::pull::{self, Form};
+use crate::{proxy, time};
 
 fn step(what: &'static str, text: impl Into<String>) -> Step {
     Step { what, text: text.into(), refused: false }
@@ -36,6 +37,7 @@ pub(super) fn all(instructions: &Instructions, network: &network::Plan) -> Vec<S
         steps.push(step("network", "none: the root is on this machine"));
     } else {
         steps.extend(network_steps(network));
+        steps.extend(around(instructions));
     }
     let ends = request.as_ref().is_some_and(|request| request.kernel.is_some());
     if let Some(request) = &request {
@@ -59,11 +61,33 @@ fn network_steps(network: &network::Plan) -> Vec<Step> {
     let bonds = network.bonds.iter().map(Bond::describe);
     let layers = bonds.chain(network.vlans.iter().map(Vlan::describe));
     let mut steps: Vec<Step> = layers.map(|text| step("network", text)).collect();
-    if network.arguments().is_empty() {
+    if network.wants_ibft {
+        steps.push(step(
+            "network",
+            "every card that the firmware booted by, as its table of iSCSI (iBFT) says",
+        ));
+    }
+    if network.arguments().is_empty() && !network.wants_ibft {
         let (wanted, how) = (network.wanted(), Method::Automatic.describe());
         steps.push(step("network", format!("{wanted}: {how}; the first that leads to the image is used")));
     }
     steps.extend(network.arguments().iter().map(|argument| step("network", argument.describe())));
+    steps
+}
+
+/// Proxy and time servers.
+fn around(instructions: &Instructions) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Ok(Some(proxy::Proxy { url, except })) = proxy::read(instructions) {
+        let shown = cmdline::Proxy::By(url);
+        let but = if except.is_empty() { String::new() } else { format!(", {except} directly") };
+        steps.push(step("proxy", format!("servers are asked by HTTP and HTTPS through {shown}{but}")));
+    }
+    let servers = time::named(instructions);
+    if !servers.is_empty() {
+        let servers = servers.join(", ");
+        steps.push(step("clock", format!("set by {servers}, when it cannot be right or TLS needs it")));
+    }
     steps
 }
 
@@ -93,6 +117,13 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
         Boot::Embedded(_) => vec![step("image", "the root is in the initrd")],
         Boot::Medium(_) => {
             vec![step("image", "a disk, stick or CD of this machine that has the pinned image")]
+        }
+        Boot::RemoteMedium(remote, _) => {
+            vec![step("image", format!("the pinned image, which has to be on {}", remote.describe()))]
+        }
+        Boot::Remote(remote) => {
+            let text = format!("{}, which nobody verifies: bootwright.verify=off", remote.describe());
+            return vec![step("root", text)];
         }
         Boot::Server(address) => vec![step("image", format!("{} (from {})", address.url, address.origin))],
         Boot::Nearest(_) => vec![step(
@@ -137,7 +168,9 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
     steps.push(step("digest", format!("{of} must be sha256:{}", trusted.digest.hex())));
     steps.push(root(instructions));
     // Only what a server's manifest describes is shared: a medium's root and a single file are not.
-    if trusted_is_of_manifest(instructions, boot) && !matches!(boot, Boot::Embedded(_) | Boot::Medium(_)) {
+    if trusted_is_of_manifest(instructions, boot)
+        && !matches!(boot, Boot::Embedded(_) | Boot::Medium(_) | Boot::RemoteMedium(..))
+    {
         steps.push(step("peers", sharing(&instructions.options)));
     }
     steps

@@ -51,6 +51,8 @@ pub struct Configuration {
     pub dns: Vec<IpAddr>,
     /// Domains that names are looked up in.
     pub search: Vec<String>,
+    /// Time servers.
+    pub ntp: Vec<IpAddr>,
     /// Bytes.
     pub mtu: Option<u32>,
 }

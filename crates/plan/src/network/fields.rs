@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bootwright_netboot::Mac;
 
 /// Cuts at colons outside of brackets, which go away.
-pub(super) fn split(text: &str) -> Vec<&str> {
+pub(crate) fn split(text: &str) -> Vec<&str> {
     let (mut fields, mut start, mut depth) = (Vec::new(), 0, 0_u32);
     for (at, letter) in text.char_indices() {
         match letter {
@@ -30,19 +30,19 @@ fn bare(field: &str) -> &str {
     }
 }
 
-pub(super) fn address(text: &str, what: &str) -> Result<IpAddr, String> {
+pub(crate) fn address(text: &str, what: &str) -> Result<IpAddr, String> {
     bare(text).parse().map_err(|_| format!("{text:?} is no IP {what}"))
 }
 
 /// `10.0.0.0/8`, `fd00::/64`; the prefix may stand behind the brackets.
-pub(super) fn network(text: &str) -> Result<(IpAddr, u8), String> {
+pub(crate) fn network(text: &str) -> Result<(IpAddr, u8), String> {
     let (network, length) = text.split_once('/').ok_or_else(|| format!("{text:?} has no prefix length"))?;
     let destination = address(network.trim_end_matches(']'), "network")?;
     Ok((destination, prefix(length.trim_end_matches(']'), destination)?))
 }
 
 /// A dotted mask, a prefix length, or, when absent, that of the IPv4 address's class, as the kernel has it, and 64.
-pub(super) fn prefix(text: &str, of: IpAddr) -> Result<u8, String> {
+pub(crate) fn prefix(text: &str, of: IpAddr) -> Result<u8, String> {
     let most = if of.is_ipv4() { 32 } else { 128 };
     if text.is_empty() {
         return Ok(match of {
@@ -68,7 +68,7 @@ pub(super) fn prefix(text: &str, of: IpAddr) -> Result<u8, String> {
 }
 
 /// RFC 791: every link carries 68 bytes; the total length field ends at 65535.
-pub(super) fn mtu(text: &str) -> Result<Option<u32>, String> {
+pub(crate) fn mtu(text: &str) -> Result<Option<u32>, String> {
     match text {
         "" => Ok(None),
         number => match number.parse() {
@@ -78,7 +78,7 @@ pub(super) fn mtu(text: &str) -> Result<Option<u32>, String> {
     }
 }
 
-pub(super) fn mac(text: &str) -> Result<Option<Mac>, String> {
+pub(crate) fn mac(text: &str) -> Result<Option<Mac>, String> {
     match text {
         "" => Ok(None),
         text => match text.parse() {
@@ -89,7 +89,7 @@ pub(super) fn mac(text: &str) -> Result<Option<Mac>, String> {
 }
 
 /// What an interface may be called: the kernel's `dev_valid_name`.
-pub(super) fn interface(text: &str) -> Result<String, String> {
+pub(crate) fn interface(text: &str) -> Result<String, String> {
     /// `IFNAMSIZ`, with its NUL.
     const MOST: usize = 15;
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':');

@@ -7,7 +7,8 @@
 
 mod bootif;
 mod configuration;
-mod fields;
+pub(crate) mod fields;
+pub mod ibft;
 mod ip_argument;
 mod layers;
 mod limits;
@@ -40,6 +41,10 @@ pub struct Plan {
     pub vlans: Vec<Vlan>,
     /// The same.
     pub bonds: Vec<Bond>,
+    /// Time servers of the kernel's `ip=`.
+    pub time_servers: Vec<IpAddr>,
+    /// `ip=ibft`: the firmware's table of iSCSI says how interfaces come up.
+    pub wants_ibft: bool,
     /// How long is waited for what.
     pub limits: Limits,
     /// What was made of each parameter.

@@ -1,5 +1,7 @@
 //! Reading the line.
 
+use std::net::IpAddr;
+
 use bootwright_image::cmdline::CommandLine;
 
 use super::{Bond, Plan, Remark, Route, Vlan, bootif, fields, ip_argument};
@@ -71,13 +73,20 @@ impl Plan {
     }
 
     fn take_ip(&mut self, value: &str) -> Result<String, String> {
+        if value == "ibft" {
+            self.wants_ibft = true;
+            return Ok("as the firmware's table of iSCSI says".to_owned());
+        }
         let argument = ip_argument::parse(value)?;
         let text = argument.describe();
         self.arguments.push(argument);
         // The field is the kernel's alone, whose addresses have no brackets.
-        match value.split(':').nth(NTP).filter(|server| server.contains('.')) {
-            Some(server) => Ok(format!("{text}; the time server {server} is not asked")),
-            None => Ok(text),
+        match value.split(':').nth(NTP).and_then(|server| server.parse().ok()) {
+            Some(server @ IpAddr::V4(_)) => {
+                self.time_servers.push(server);
+                Ok(format!("{text}, time server {server}"))
+            }
+            _ => Ok(text),
         }
     }
 

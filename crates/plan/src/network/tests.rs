@@ -113,10 +113,11 @@ fn waits_are_as_long_as_the_line_says() {
 }
 
 #[test]
-fn a_time_server_is_not_passed_over_in_silence() {
+fn the_kernels_field_of_a_time_server_is_read() {
     let plan = plan("ip=10.0.0.2::10.0.0.1:24::eth0:none:10.0.0.1::10.0.0.9");
     let told = plan.remarks[0].outcome.as_ref().unwrap();
-    assert!(told.contains("10.0.0.9 is not asked"), "{told}");
+    assert!(told.contains("time server 10.0.0.9"), "{told}");
+    assert_eq!(plan.time_servers, ["10.0.0.9".parse::<IpAddr>().unwrap()]);
 }
 
 #[test]

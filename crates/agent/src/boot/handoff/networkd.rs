@@ -120,6 +120,7 @@ fn network_section(mac: Mac, configuration: &Configuration, upkeep: Upkeep) -> S
                 text += &format!("Address={address}\n");
             }
             configuration.dns.iter().for_each(|server| text += &format!("DNS={server}\n"));
+            configuration.ntp.iter().for_each(|server| text += &format!("NTP={server}\n"));
             if !configuration.search.is_empty() {
                 text += &format!("Domains={}\n", configuration.search.join(" "));
             }

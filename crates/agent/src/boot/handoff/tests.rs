@@ -19,6 +19,7 @@ fn network(name: &str, upkeep: Upkeep, made: Made) -> Network {
         ],
         dns: vec![[10, 0, 2, 3].into(), "fd00::53".parse().unwrap()],
         search: vec!["lab.example".into()],
+        ntp: vec![[10, 0, 2, 4].into()],
         mtu: Some(1400),
     };
     let link = Link { index: 2, name: name.into(), mac: MAC, carrier: true };

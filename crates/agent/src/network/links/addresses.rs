@@ -16,13 +16,15 @@ use super::{LinkError, Links, refused};
 const INTERVAL: Duration = Duration::from_millis(100);
 
 impl Links {
-    /// Gives link `index` its MTU, addresses and routes.
+    /// Sets how much link `index` sends at once, in bytes.
+    pub async fn set_mtu(&self, index: u32, mtu: u32) -> Result<(), LinkError> {
+        let message = LinkUnspec::new_with_index(index).mtu(mtu).build();
+        let doing = format!("setting the MTU to {mtu}");
+        self.handle.link().set(message).execute().await.map_err(refused(&doing))
+    }
+
+    /// Gives link `index` its addresses and routes.
     pub async fn configure(&self, index: u32, configuration: &Configuration) -> Result<(), LinkError> {
-        if let Some(mtu) = configuration.mtu {
-            let message = LinkUnspec::new_with_index(index).mtu(mtu).build();
-            let doing = format!("setting the MTU to {mtu}");
-            self.handle.link().set(message).execute().await.map_err(refused(&doing))?;
-        }
         for address in &configuration.addresses {
             self.add_address(index, *address).await?;
         }

@@ -12,7 +12,7 @@ const MIN_LEASE: Duration = Duration::from_secs(60);
 const FOREVER: u32 = u32::MAX;
 /// Nobody's boot lasts longer: what is for ever is asked for again in a day.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Name servers that are read.
+/// Servers of one kind that are read.
 const MAX_SERVERS: usize = 8;
 /// IAID, T1 and T2 stand before the options of an IA_NA.
 const IA_HEAD: usize = 12;
@@ -28,6 +28,8 @@ pub struct Lease {
     pub dns: Vec<Ipv6Addr>,
     /// Option 24.
     pub domains: Vec<String>,
+    /// Options 56 and 31: time servers that are given by address.
+    pub ntp: Vec<Ipv6Addr>,
     /// Option 2: the server's DUID.
     pub server: Vec<u8>,
     /// Option 7.
@@ -64,6 +66,7 @@ pub(super) fn read(message: &Message, iaid: Option<u32>) -> Result<Lease, String
         address: leased.as_ref().map(|leased| leased.address),
         dns: servers(options.get(code::DNS).unwrap_or_default()),
         domains: domains::read(options.get(code::DOMAINS).unwrap_or_default()),
+        ntp: time_servers(options),
         server: server.to_vec(),
         preference: options
             .get(code::PREFERENCE)
@@ -124,6 +127,17 @@ fn seconds(value: u32) -> Duration {
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|value| u32::from_be_bytes(*value))
+}
+
+/// RFC 5908 section 4: its suboption 1 is an address; names are left to the system. Else RFC 4075's list.
+fn time_servers(options: &Options) -> Vec<Ipv6Addr> {
+    const ADDRESS: u16 = 1;
+    let inner = options.get(code::NTP).and_then(|value| Options::parse(value, 0).ok());
+    let told: Vec<_> = inner.iter().flat_map(|inner| inner.all(ADDRESS)).flat_map(servers).collect();
+    match told.is_empty() {
+        true => servers(options.get(code::SNTP).unwrap_or_default()),
+        false => told.into_iter().take(MAX_SERVERS).collect(),
+    }
 }
 
 fn servers(bytes: &[u8]) -> Vec<Ipv6Addr> {

@@ -280,7 +280,7 @@ impl Client {
         }
         let hundredths = now.saturating_sub(self.begun).as_millis() / 10;
         options.put(code::ELAPSED, u16::try_from(hundredths).unwrap_or(u16::MAX).to_be_bytes());
-        let requested = [code::DNS, code::DOMAINS, code::SOL_MAX_RT];
+        let requested = [code::DNS, code::DOMAINS, code::NTP, code::SNTP, code::SOL_MAX_RT];
         options
             .put(code::REQUESTED, requested.iter().flat_map(|code| code.to_be_bytes()).collect::<Vec<_>>());
         if kind == Kind::Solicit {
