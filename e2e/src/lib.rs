@@ -12,6 +12,7 @@
 mod foreign;
 mod image;
 mod ipv6;
+mod kept;
 mod media;
 mod services;
 mod steps;
@@ -20,6 +21,7 @@ mod swarm;
 pub use foreign::FILES;
 pub use image::{find as image, program};
 pub use ipv6::MIRROR_NAME;
+pub use kept::{KEPT, NEXT};
 pub use media::MEDIA;
 pub use services::{NBD, PROXY, TIME};
 
@@ -59,6 +61,8 @@ pub struct Scenario {
     added: Vec<(PathBuf, String)>,
     /// The tap of a second card.
     second_card: Option<String>,
+    /// A disk that keeps what is written to it.
+    disk: Option<PathBuf>,
     directory: tempfile::TempDir,
     lab: Lab,
 }
@@ -97,6 +101,7 @@ impl Scenario {
             parts: Vec::new(),
             added: Vec::new(),
             second_card: None,
+            disk: None,
             directory,
             lab,
         }
@@ -241,6 +246,10 @@ impl Scenario {
         let builder = builder.memory(MEMORY).on_reboot(OnReboot::Exit);
         let builder = match &self.second_card {
             Some(tap) => builder.second_card(tap, SECOND_MAC),
+            None => builder,
+        };
+        let builder = match &self.disk {
+            Some(disk) => builder.disk(disk),
             None => builder,
         };
         match road {

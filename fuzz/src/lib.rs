@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod announce;
+pub mod cache;
 pub mod cmdline;
 pub mod compression;
 pub mod cpio;
@@ -94,6 +95,7 @@ mod smoke {
 
     smoke!(
         announce,
+        cache,
         cmdline,
         compression,
         cpio,

@@ -53,6 +53,52 @@ pub fn build_streamed(bootwright: &Path, example: &str) -> Result<PathBuf> {
     build_variant(bootwright, example, "stream", (keys, &ballast(384)?))
 }
 
+/// Builds `examples/EXAMPLE` as `EXAMPLE-disk`, kept on a disk of the machine, and as `EXAMPLE-disk-2` the image after
+/// it: [`FILES`] files, a hundredth of the bytes, have grown a little. The second may give way to the first.
+pub fn build_kept(bootwright: &Path, example: &str) -> Result<()> {
+    let keys = "mode = \"disk\"\nformat = \"erofs\"\nverity = true\noffline = \"off\"";
+    let tree = |name: &str, grown: &[u8]| -> Result<String> {
+        let path = scattered(name, grown)?;
+        Ok(format!("[[trees]]\nfrom = \"{}\"\npath = \"/opt/data\"\n", path.display()))
+    };
+    let first = build_variant(bootwright, example, "disk", (keys, &tree("data-1", b"")?))?;
+    let manifest = first.join("root.json");
+    let digest = std::fs::read(&manifest).map(|bytes| bootwright_image::Digest::of(&bytes));
+    let digest = digest.map_err(|error| format!("{}: {error}", manifest.display()))?;
+    let keys = format!("{keys}\nfallback = [\"{digest}\"]");
+    build_variant(bootwright, example, "disk-2", (&keys, &tree("data-2", b"a line more\n")?))?;
+    Ok(())
+}
+
+/// Files of [`scattered`], and bytes of each.
+const FILES: usize = 70;
+const FILE: usize = 16 << 10;
+
+/// A directory of files that do not get smaller, each with `grown` in front of it.
+fn scattered(name: &str, grown: &[u8]) -> Result<PathBuf> {
+    let path = directory().join(name);
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    std::fs::create_dir_all(&path).map_err(failed)?;
+    let mut random = random();
+    for number in 0..FILES {
+        let words = (0..FILE / 8).flat_map(|_| random().to_le_bytes());
+        let content: Vec<u8> = grown.iter().copied().chain(words).collect();
+        std::fs::write(path.join(format!("{number:02}")), content).map_err(failed)?;
+    }
+    Ok(path)
+}
+
+/// xorshift64: the same numbers each time.
+fn random() -> impl FnMut() -> u64 {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}
+
 /// Builds `examples/EXAMPLE` as `EXAMPLE-large-FORMAT`, with so many MiB of ballast in its root.
 pub fn build_large(bootwright: &Path, example: &str, format: &str, mib: usize) -> Result<PathBuf> {
     let keys = format!("format = \"{format}\"");
@@ -66,13 +112,9 @@ fn ballast(mib: usize) -> Result<String> {
     if !std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == (mib as u64) << 20) {
         std::fs::create_dir_all(directory()).map_err(failed)?;
         let mut file = std::io::BufWriter::new(File::create(&path).map_err(failed)?);
-        // xorshift64.
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = random();
         for _ in 0..mib << 17 {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            file.write_all(&state.to_le_bytes()).map_err(failed)?;
+            file.write_all(&random().to_le_bytes()).map_err(failed)?;
         }
         file.flush().map_err(failed)?;
     }

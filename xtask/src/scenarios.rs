@@ -29,6 +29,7 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
         images::build(bootwright, "cloud", "cloud")?;
     }
     images::build_streamed(bootwright, "hello")?;
+    images::build_kept(bootwright, "hello")?;
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))

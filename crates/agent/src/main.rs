@@ -10,6 +10,8 @@
 //!   or reads it from a local [`medium`], or finds it on another machine ([`remote`]), [`foreign`] does so for images of others, [`boot`] mounts it or loads a kernel, [`report`] tells the server. It ends with a [`handover`]: one
 //!   line of JSON on its standard output. A worker that crashes is a failure with a cause like any other.
 //!
+//! In mode `disk` the root comes from a cache on the machine's own disk, and is mounted there ([`disk`]).
+//!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
 //! `agent report system TEXT` once the system is up. In the shell of a boot that has failed, it is [`rescue`]'s tool. Two more go on in the system, they [survive]: the one
 //! that gives the root to other machines ([`share`]), and in mode `stream` the one that answers the reads of the root
@@ -18,6 +20,7 @@
 mod boot;
 mod clock;
 mod devices;
+mod disk;
 mod failure;
 mod firmware_variables;
 mod foreign;
@@ -44,6 +47,7 @@ bootwright-agent: PID 1 of a machine that boots a bootwright image
 It is the /init of an initrd and does nothing as an ordinary program, except:
 
   bootwright-agent report STAGE TEXT   tell the server that this machine reached STAGE
+  bootwright-agent cache good          remember that the image of this boot has come up
   bootwright-agent --version
 
 Example: bootwright-agent report system 'the system is up'
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some(work::ROLE) => work::run(),
         Some(stream::ROLE) => stream::run(),
+        Some(disk::mark::ROLE) => disk::mark::run(arguments),
         Some(report::ROLE) => report::run(arguments),
         Some(share::seeder::ROLE) => share::seeder::run(),
         Some("--version") => {

@@ -13,10 +13,11 @@
 //! * [`ext4`]: the file system of most roots, ext2 and ext3 too, reader.
 //! * [`disk`]: the disks of virtual machines (feature `compression`).
 //! * [`squashfs`]: the file system of live CDs, reader (feature `compression`).
+//! * [`cache`]: the partition in which a machine keeps roots from one boot to the next, reader and writer.
 //! * [`iso9660`]: CDs that are sticks too, reader and writer.
 //! * [`tar`]: archives from any stream, and their writer.
 //! * [`swap`]: the header of a swap area, writer.
-//! * [`verity`]: dm-verity trees and their superblock (feature `compression`).
+//! * [`verity`]: dm-verity trees and their superblock (feature `verity`).
 //! * [`ReadAt`]: how the readers of disks, partitions and file systems reach their bytes, so that they nest.
 //! * [`Mosaic`]: what the writers of disks and file systems give, a [`ReadAt`] put together out of pieces.
 //!
@@ -25,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod compression;
 pub mod cpio;
 mod date;
@@ -49,7 +51,7 @@ mod read_at;
 pub mod squashfs;
 pub mod swap;
 pub mod tar;
-#[cfg(feature = "compression")]
+#[cfg(feature = "verity")]
 pub mod verity;
 
 pub use guid::{Guid, GuidError};

@@ -14,6 +14,8 @@ pub enum Mode {
     Ram,
     /// The root is booted at once; its blocks are fetched when they are read, and the rest in the background.
     Stream,
+    /// The root is kept on a disk of the machine, and what changed of it is fetched.
+    Disk,
     /// There is no machine: the image is a single file to be fetched, such as a disk image.
     File,
 }
@@ -25,6 +27,7 @@ impl Mode {
             Self::Embed => "embed",
             Self::Ram => "ram",
             Self::Stream => "stream",
+            Self::Disk => "disk",
             Self::File => "file",
         }
     }
@@ -38,7 +41,8 @@ impl std::str::FromStr for Mode {
             "embed" => Ok(Self::Embed),
             "ram" => Ok(Self::Ram),
             "stream" => Ok(Self::Stream),
-            other => Err(format!("unknown mode {other:?}: embed, ram or stream")),
+            "disk" => Ok(Self::Disk),
+            other => Err(format!("unknown mode {other:?}: embed, ram, stream or disk")),
         }
     }
 }

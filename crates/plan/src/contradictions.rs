@@ -4,6 +4,7 @@ use bootwright_image::manifest::Mode;
 
 use crate::Instructions;
 use crate::boot;
+use crate::disk::Terms;
 use crate::foreign_root;
 use crate::live;
 use crate::network;
@@ -15,6 +16,9 @@ const SINGLE: &[&str] = &[
     "bootwright.image",
     "bootwright.digest",
     "bootwright.mode",
+    "bootwright.cache",
+    "bootwright.offline",
+    "bootwright.fallback",
     "bootwright.overlay",
     "bootwright.report",
     "bootwright.peers",
@@ -43,6 +47,15 @@ pub(crate) fn find(instructions: &Instructions, network: &network::Plan) -> Vec<
     }
     if instructions.mode() == Mode::Embed && options.image.is_some() {
         found.push("bootwright.image= has no effect: in mode embed the root is in the initrd".to_owned());
+    }
+    for key in ["bootwright.cache", "bootwright.offline", "bootwright.fallback"] {
+        if instructions.mode() != Mode::Disk && instructions.line.has(key) {
+            found.push(format!("{key}= has no effect: it is for bootwright.mode=disk"));
+        }
+    }
+    if Terms::of(instructions).overruled {
+        let why = "names other images than the initrd, which alone says what may boot";
+        found.push(format!("bootwright.fallback= has no effect: it {why}"));
     }
     for key in ["bootwright.seed", "bootwright.upload"] {
         if options.peers_off && instructions.line.has(key) {

@@ -6,6 +6,7 @@
 //! - [`Instructions`]: the line of the build and the machine's own, as one.
 //! - [`boot`]: which image, and what vouches for it ([`address`], [`aria2`]).
 //! - [`foreign_root`]: images of others, by the names of others ([`pull`], [`live`]).
+//! - [`disk`]: where roots are kept from one boot to the next, and which of them may boot.
 //! - [`network`]: which interfaces come up, and how.
 //! - [`remote`]: a root that another machine has, as a device or a file system.
 //! - [`proxy`], [`time`]: through whom servers are asked, and who is asked for the time.
@@ -19,6 +20,7 @@ pub mod aria2;
 pub mod aria2_options;
 pub mod boot;
 mod contradictions;
+pub mod disk;
 mod explain;
 pub mod foreign;
 pub mod foreign_root;

@@ -103,6 +103,12 @@ impl Media {
     }
 }
 
+/// The names of whole devices that may hold a cache: disks and sticks.
+pub fn disks() -> Vec<String> {
+    let names = devices(Path::new("/sys/block")).into_iter();
+    names.filter(|name| !name.starts_with("sr")).collect()
+}
+
 /// The names of whole devices that may be media, CDs last: they are slow.
 fn devices(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();

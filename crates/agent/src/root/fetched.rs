@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_fetch::{
-    Client, Complete, FileStore, Options, Retries, RetryPolicy, Source, fetch, fetch_with_peers, get_small,
-    mirror,
+    Client, Complete, FileStore, Options, Retries, RetryPolicy, Source, Store, fetch, fetch_with_peers,
+    get_small, mirror,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
@@ -109,35 +109,54 @@ impl Fetcher {
         Ok(Described { manifest, bytes: small.bytes, digest: trusted, root })
     }
 
-    /// Fetches what is described.
+    /// Fetches what is described into memory.
     async fn root(&self, described: Described) -> Result<Fetched, RootError> {
-        let Described { manifest, bytes, digest, root: url } = described;
+        let manifest = &described.manifest;
         let path = room_for(&manifest.file, manifest.size)?;
         let store = store(&path)?;
-        info!("fetching {url}, {} MiB", manifest.size.div_ceil(1 << 20));
-        let peering = self.terms.and_then(|terms| match Peering::join(&self.client, &url, terms) {
+        info!("fetching {}, {} MiB", described.root, manifest.size.div_ceil(1 << 20));
+        let sources = [self.mirror(&described)];
+        let (done, shared) = self.transfer(&described, &sources, store, Options::default()).await?;
+        let root = VerifiedRoot::of(&described.manifest, Place::File(path.into()));
+        Ok(Fetched { root, account: account(&done), shared })
+    }
+
+    /// The server that has what is described.
+    pub fn mirror(&self, described: &Described) -> Arc<dyn Source> {
+        let (url, size) = (described.root.clone(), described.manifest.size);
+        mirror(&self.client, url, Some(size))
+    }
+
+    /// Fetches what is described from `sources`, and from other machines when it is shared, into `store`.
+    pub async fn transfer(
+        &self,
+        described: &Described,
+        sources: &[Arc<dyn Source>],
+        store: Arc<dyn Store>,
+        options: Options,
+    ) -> Result<(Complete, Option<Shared>), RootError> {
+        let Described { manifest, bytes, digest, root: url } = described;
+        let peering = self.terms.and_then(|terms| match Peering::join(&self.client, url, terms) {
             Ok(peering) => Some(peering),
             Err(error) => {
                 warn!("no port for other machines: {error}: the root comes from its server alone");
                 None
             }
         });
-        let mirror: [Arc<dyn Source>; 1] = [mirror(&self.client, url, Some(manifest.size))];
         let mut progress = Progress::new(&manifest.file).reported_by(&self.reporter);
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| progress.notice(&notice);
-        let options = Options::default().with_retries(RETRIES);
+        let options = options.with_retries(RETRIES);
         let (done, shared) = match peering {
-            None => (fetch(&manifest, &mirror, store, &options, observe).await?, None),
+            None => (fetch(manifest, sources, store, &options, observe).await?, None),
             Some(peering) => {
                 let (peers, listening) = peering.split();
-                let fetched = fetch_with_peers(&manifest, &mirror, store, peers, &options, observe);
+                let fetched = fetch_with_peers(manifest, sources, store, peers, &options, observe);
                 let (done, seeder) = fetched.await?;
-                (done, Some(Shared::new(listening, seeder, bytes.to_vec(), digest)))
+                (done, Some(Shared::new(listening, seeder, bytes.to_vec(), *digest)))
             }
         };
         progress.done(manifest.size, done.took);
-        let root = VerifiedRoot::of(&manifest, Place::File(path.into()));
-        Ok(Fetched { root, account: account(&done), shared })
+        Ok((done, shared))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bootwright_image::Pin;
+use bootwright_image::manifest::Mode;
 use bootwright_image::timeline::{Stage, Step};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -27,7 +28,9 @@ impl Work {
     /// vouches for either.
     pub(super) async fn nearest(&self, pin: &Pin) -> Result<HandOver, Failure> {
         let mut media = Media::default();
-        if firmware_variables::read(firmware_variables::PARTITION).is_some() {
+        // In mode disk the partition has the UKI alone, as a rule: the root is in the cache, or comes from a server.
+        let is_elsewhere = self.instructions.mode() == Mode::Disk;
+        if firmware_variables::read(firmware_variables::PARTITION).is_some() && !is_elsewhere {
             match timeout(HEAD_START, patiently("the medium with the image", media.find(pin))).await {
                 Ok(found) => return self.boot_medium(&found).await,
                 Err(_) => {

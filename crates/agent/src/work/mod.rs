@@ -4,9 +4,10 @@
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
 //! 3. Which image ([`bootwright_plan::boot`]), unless it is embedded or [on a local medium](local).
 //! 4. The network ([`crate::network`]), and with it the server and the reports.
-//! 5. The root, verified ([`crate::root`]), that of another builder ([`foreign`]), or a kernel ([`next_kernel`]).
+//! 5. The root, verified ([`crate::root`]), or [kept on a disk](crate::disk), that of another builder ([`foreign`]), or a kernel ([`next_kernel`]).
 //! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
 
+mod disk;
 mod foreign;
 mod local;
 mod next_kernel;
@@ -14,6 +15,7 @@ mod online;
 mod remote;
 mod stream;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use bootwright_image::Pin;
 use bootwright_image::manifest::Mode;
 use bootwright_image::timeline::{Stage, Step};
+use bootwright_plan::address::ImageAddress;
 use bootwright_plan::boot::{self as planned, Boot, decide};
 use bootwright_plan::foreign_root::ForeignRoot;
 use bootwright_plan::{Instructions, address, aria2, contradictions, time};
@@ -40,7 +43,9 @@ use crate::log::{self, Verbosity};
 use crate::network::Network;
 use crate::report::{self, Reporter, unit};
 use crate::root::{self, Place, VerifiedRoot};
-use crate::share;
+use crate::share::{self, Shared};
+
+use online::Online;
 
 /// The name of this role on the command line.
 pub const ROLE: &str = "work";
@@ -136,6 +141,9 @@ impl Work {
     }
 
     async fn fetch_and_boot(&self) -> Result<HandOver, Failure> {
+        if self.instructions.mode() == Mode::Disk {
+            return self.disk().await;
+        }
         let (online, address) = self.go_online_to_image().await?;
         info!("image {} (from {})", address.url, address.origin);
         self.reports_by(&online, Some(&address.url));
@@ -150,25 +158,40 @@ impl Work {
         if self.instructions.mode() == Mode::Stream {
             return self.stream(&online, &address).await;
         }
-        let pin = self.instructions.pin.as_ref();
-        let terms = share::Terms::of(&self.instructions.options);
-        let reporter = self.reporter.clone();
-        let fetcher = root::Fetcher { client: Arc::clone(&online.client), reporter, terms };
+        self.in_memory(&online, &address).await
+    }
+
+    /// Fetches the root of the image at `address` into memory, and boots it.
+    async fn in_memory(&self, online: &Online, address: &ImageAddress) -> Result<HandOver, Failure> {
+        let fetcher = self.fetcher(online);
+        let terms = fetcher.terms;
+        let (pin, digest) = (self.instructions.pin.as_ref(), self.instructions.options.digest);
         self.reporter.event(Stage::Fetch, &format!("fetching the root of {}", address.url));
         share::spread().await;
-        let fetched = root::fetched(&fetcher, &address, pin, self.instructions.options.digest).await;
+        let fetched = root::fetched(&fetcher, address, pin, digest).await;
         let fetched = fetched.map_err(|error| error.told("fetching the root").with(online.evidence()))?;
         let root::Fetched { root, account, shared } = fetched;
         info!("every byte of the root is verified: {account}");
         self.reporter.moved(Stage::Fetch, &format!("root verified: {account}"), Some(root.size()));
         let handover = self.hand_over_root(&root, Some(&online.network))?;
         if let (Some(shared), Some(terms), Place::File(path)) = (shared, terms, root.place()) {
-            let left = share::leave_seeder(shared, path, terms, &online.way, self.reporter.spool());
-            if let Some(text) = left.await {
-                self.reporter.event(Stage::Boot, &text);
-            }
+            self.leave_seeder(shared, path, terms, online).await;
         }
         Ok(handover)
+    }
+
+    /// What fetches over this network, and shares as the line says.
+    fn fetcher(&self, online: &Online) -> root::Fetcher {
+        let terms = share::Terms::of(&self.instructions.options);
+        root::Fetcher { client: Arc::clone(&online.client), reporter: self.reporter.clone(), terms }
+    }
+
+    /// Leaves a process in the system that gives the root, a file or device, to others.
+    async fn leave_seeder(&self, shared: Shared, root: &Path, terms: share::Terms, online: &Online) {
+        let left = share::leave_seeder(shared, root, terms, &online.way, self.reporter.spool());
+        if let Some(text) = left.await {
+            self.reporter.event(Stage::Boot, &text);
+        }
     }
 
     /// Mounts the root and leaves in it, and in /run, what the system shall find.
@@ -235,7 +258,7 @@ impl Work {
 
     /// The count of failures and the UKI's URL are in the firmware's variables.
     fn mount_firmware_variables(&self) {
-        if !std::path::Path::new("/sys/firmware/efi").exists() {
+        if !Path::new("/sys/firmware/efi").exists() {
             return;
         }
         // Some kernels have it built in, some initrds leave it out: both are said in detail below.

@@ -75,6 +75,9 @@ fn needs(format: RootFormat, compression: Compression, mode: Mode) -> Vec<Need> 
         needs.push(need("CONFIG_BLK_DEV_NBD", "a root that is streamed"));
         needs.push(need("CONFIG_BLK_DEV_DM", "the local copy of a streamed root"));
     }
+    if mode == Mode::Disk {
+        needs.push(need("CONFIG_DM_VERITY", "a root that is kept on a disk"));
+    }
     needs
 }
 

@@ -64,7 +64,7 @@ impl Material {
     pub fn open(directory: &Path, manifest: &Manifest) -> Result<Self, MediaError> {
         let root = match manifest.mode {
             Mode::Embed | Mode::File => PathBuf::new(),
-            Mode::Ram | Mode::Stream => directory.join(file_of(manifest, ArtifactKind::Root)?),
+            Mode::Ram | Mode::Stream | Mode::Disk => directory.join(file_of(manifest, ArtifactKind::Root)?),
         };
         Self::open_around(directory, manifest, &root)
     }
@@ -81,7 +81,7 @@ impl Material {
             RootManifest::from_bytes(&bytes).map_err(|source| MediaError::RootManifest { path, source })?;
         let root = match manifest.mode {
             Mode::Embed | Mode::File => None,
-            Mode::Ram | Mode::Stream => Some(open(root)?),
+            Mode::Ram | Mode::Stream | Mode::Disk => Some(open(root)?),
         };
         if let Some(root) = &root
             && root.size() != root_manifest.size
@@ -141,7 +141,7 @@ impl Material {
     fn bios_cmdline(&self) -> String {
         match self.manifest.mode {
             Mode::Embed | Mode::File => self.boot.cmdline.clone(),
-            Mode::Ram | Mode::Stream => {
+            Mode::Ram | Mode::Stream | Mode::Disk => {
                 format!("{} bootwright.image=disk:", self.boot.cmdline).trim_start().to_owned()
             }
         }

@@ -18,9 +18,9 @@ pub(super) struct Recipe {
     /// The image's name: letters, digits, `.`, `_`, `-`, `+`, `~`.
     pub name: Text,
     /// `ram` (default): the machine fetches the root and boots from memory. `stream`: it boots at once and fetches
-    /// what is read. `embed`: the root is inside the UKI.
+    /// what is read. `embed`: the root is inside the UKI. `disk`: it is kept on a disk of the machine.
     #[serde(default)]
-    pub mode: Mode,
+    pub mode: Option<Spanned<Mode>>,
     /// The root file system: `squashfs` (default) or `erofs`.
     #[serde(default)]
     pub format: Format,
@@ -50,6 +50,13 @@ pub(super) struct Recipe {
     pub seed: Option<Text>,
     /// The most that a machine gives to others, in bytes a second: `20M`.
     pub upload: Option<Text>,
+    /// Mode `disk`: where roots are kept, and whether a partition may be made for them: `bootwright.cache=`.
+    pub cache: Option<Text>,
+    /// Mode `disk`: how long the origin is waited for before what is kept boots without it; default: for ever.
+    pub offline: Option<Text>,
+    /// Mode `disk`: SHA-256 of the `root.json` of earlier images, of which one that was good boots when this one fails.
+    #[serde(default)]
+    pub fallback: Texts,
     /// URLs of directories that hold copies of the image's files: they go into its torrent.
     #[serde(default)]
     pub mirrors: Texts,
@@ -85,6 +92,7 @@ pub(super) enum Mode {
     Ram,
     Stream,
     Embed,
+    Disk,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
@@ -171,7 +179,7 @@ pub(super) struct Kernel {
 #[serde(deny_unknown_fields)]
 pub(super) struct Initrd {
     /// `network` (default), `generic` or `host`.
-    pub profile: Option<Profile>,
+    pub profile: Option<Spanned<Profile>>,
     /// Further files.
     #[serde(default)]
     pub add: Vec<InitrdFile>,

@@ -49,7 +49,7 @@ fn every_fault_is_told_with_its_line() {
     for (text, line, expected) in [
         ("nam = 'a'\n".to_owned(), 1, "unknown field `nam`"),
         (format!("name = 'a/b'\n{root}"), 1, "letters, digits"),
-        (format!("name = 'a'\nmode = 'disk'\n{root}"), 2, "unknown variant `disk`"),
+        (format!("name = 'a'\nmode = 'disc'\n{root}"), 2, "unknown variant `disc`"),
         (
             "name = 'a'\n[root]\nsource = 'tar'\nsuite = 'sid'\npath = 'x'\n".into(),
             4,
@@ -71,6 +71,18 @@ fn every_fault_is_told_with_its_line() {
         (format!("name = 'a'\norder = 'trace'\n{root}"), 2, "order is for the format erofs"),
         (format!("name = 'a'\nformat = 'erofs'\ncompression = 'xz'\n{root}"), 3, "not with xz"),
         (format!("name = 'a'\non_failure = 'explode'\n{root}"), 2, "unknown action"),
+        (format!("name = 'a'\nmode = 'disk'\n{root}"), 2, "mode disk needs verity"),
+        (format!("name = 'a'\noffline = '30s'\n{root}"), 2, "offline is for the mode disk"),
+        (
+            format!("name = 'a'\nmode = 'disk'\nverity = true\ncache = 'crate'\n{root}"),
+            4,
+            "none of label:NAME",
+        ),
+        (
+            format!("name = 'a'\nmode = 'disk'\nverity = true\n{root}[initrd]\nprofile = 'network'\n"),
+            8,
+            "the drivers of disks",
+        ),
         (format!("name = 'a'\nseed = 'never'\n{root}"), 2, "neither off nor a time"),
         (format!("name = 'a'\nupload = '1k'\n{root}"), 2, "at least 64k"),
         (format!("name = 'a'\nurl = 'http://s/images/a'\n{root}"), 2, "ends with image.json"),
@@ -128,6 +140,19 @@ fn what_machines_share_goes_onto_the_command_line() {
     let text = "name = 'a'\npeers = false\nseed = '2h'\nupload = '20M'\n[root]\nsource = 'tar'\npath = 'x'\n";
     let line = "bootwright.peers=off bootwright.seed=2h bootwright.upload=20M";
     assert_eq!(parse(text).unwrap().cmdline, line);
+}
+
+#[test]
+fn what_is_kept_on_a_disk_goes_onto_the_command_line_and_the_initrd_has_its_drivers() {
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let text = format!(
+        "name = 'a'\nmode = 'disk'\nverity = true\ncache = 'create,required'\noffline = '30s'\n\
+         fallback = ['{digest}']\n[root]\nsource = 'tar'\npath = 'x'\n"
+    );
+    let recipe = parse(&text).unwrap();
+    let line = "bootwright.cache=create,required bootwright.offline=30s";
+    assert_eq!(recipe.cmdline, format!("{line} bootwright.fallback={digest}"));
+    assert_eq!((recipe.mode, recipe.initrd.profile), (Mode::Disk, Profile::Generic));
 }
 
 fn template() -> impl Strategy<Value = Template> {

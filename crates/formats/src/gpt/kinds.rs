@@ -23,6 +23,9 @@ pub const BIOS_BOOT: Guid = Guid::new(0x21686148_6449_6e6f_744e_656564454649);
 /// Microsoft basic data: FAT and NTFS.
 pub const BASIC_DATA: Guid = Guid::new(0xebd0a0a2_b9e5_4433_87c0_68b6b72699c7);
 
+/// Where a machine keeps roots from one boot to the next (see [`cache`](crate::cache)); a type of our own.
+pub const CACHE: Guid = Guid::new(0x7c9f4b1e_35d2_4f0a_9c5e_b6a1d0e8f427);
+
 /// What the partitions of one architecture are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kinds {
@@ -97,6 +100,7 @@ const PLAIN: &[(Guid, &str)] = &[
     (LINUX, "Linux data"),
     (BIOS_BOOT, "BIOS boot (GRUB)"),
     (BASIC_DATA, "Microsoft basic data"),
+    (CACHE, "bootwright cache"),
     (Guid::new(0xe3c9e316_0b5c_4db8_817d_f92df00215ae), "Microsoft reserved"),
     (Guid::new(0xde94bba4_06d1_4d40_a16a_bfd50179d6ac), "Windows recovery"),
     (HOME, "home"),

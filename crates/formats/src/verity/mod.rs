@@ -12,6 +12,8 @@
 //! zeros; a digest is SHA-256(salt ‖ block). The root hash is the digest of the top level's only block, or,
 //! when there is but one data block, of that.
 //!
+//! [`leaves`] reads them back.
+//!
 //! Not written: other hashes and block sizes, type 0 (Chrome OS), forward error correction.
 
 mod superblock;
@@ -106,6 +108,20 @@ pub fn tree_size(size: u64) -> u64 {
     blocks * BLOCK_SIZE as u64
 }
 
+/// The leaves in `bytes`, which is a superblock and the tree of `blocks` data blocks, as [`Tree::bytes`] gives them.
+/// `None` when they have another length, or the tree no leaves: that of a single block has none. What they are worth
+/// says the [root hash](Tree::root_hash) of the tree that is made of them.
+pub fn leaves(bytes: &[u8], blocks: u64) -> Option<Vec<BlockDigest>> {
+    let count = usize::try_from(blocks).ok().filter(|count| *count > 1)?;
+    let size = blocks.checked_mul(BLOCK_SIZE as u64)?;
+    if bytes.len() as u64 != tree_size(size) {
+        return None;
+    }
+    let level = count.div_ceil(PER_BLOCK).checked_mul(BLOCK_SIZE)?;
+    let digests = bytes.get(bytes.len().checked_sub(level)?..)?.as_chunks::<32>().0;
+    digests.get(..count).map(<[BlockDigest]>::to_vec)
+}
+
 /// A finished tree.
 #[derive(Debug)]
 pub struct Tree {
@@ -196,6 +212,21 @@ mod tests {
             let tree = Tree::new(vec![[1; 32]; blocks]);
             assert_eq!(tree.bytes([0; 16]).len() as u64, tree_size((blocks * BLOCK_SIZE) as u64));
         }
+    }
+
+    #[test]
+    fn the_leaves_are_found_in_the_bytes_of_a_tree_and_make_it_again() {
+        for blocks in [2_usize, 127, 128, 129, 128 * 128 + 1] {
+            let digests = (0..blocks).map(|number| block_digest(&number.to_le_bytes())).collect();
+            let tree = Tree::new(digests);
+            let bytes = tree.bytes([0; 16]);
+            let found = leaves(&bytes, blocks as u64).unwrap();
+            assert_eq!(found, tree.leaves());
+            assert_eq!(Tree::new(found).root_hash(), tree.root_hash());
+            assert!(leaves(&bytes[1..], blocks as u64).is_none());
+        }
+        assert!(leaves(&[0; BLOCK_SIZE], 1).is_none());
+        assert!(leaves(&[], u64::MAX).is_none());
     }
 
     #[test]

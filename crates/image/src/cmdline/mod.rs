@@ -8,11 +8,13 @@
 //! - `-` and `_` are the same in a key;
 //! - `--` ends the parameters: what follows belongs to PID 1.
 
+mod cache;
 mod options;
 mod proxy;
 mod sharing;
 mod time;
 
+pub use cache::{Cache, CacheCheck, CacheCreate, CachePlace, Fallback, Offline};
 pub use options::{BootOptions, FailureAction, OnFailure, OptionError, Problem, distance};
 pub use proxy::Proxy;
 pub use sharing::{Rate, Seed};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{CommandLine, Proxy, Rate, Seed, TimeServers};
+use super::{Cache, CommandLine, Fallback, Offline, Proxy, Rate, Seed, TimeServers};
 use crate::Digest;
 use crate::manifest::Mode;
 
@@ -16,6 +16,9 @@ const KEYS: &[&str] = &[
     "image",
     "digest",
     "mode",
+    "cache",
+    "offline",
+    "fallback",
     "overlay",
     "report",
     "peers",
@@ -84,8 +87,14 @@ pub struct BootOptions {
     pub image: Option<String>,
     /// `digest=sha256:…`: digest of the root manifest, or of the single file that `image` names.
     pub digest: Option<Digest>,
-    /// `mode=embed|ram|stream`.
+    /// `mode=embed|ram|stream|disk`.
     pub mode: Option<Mode>,
+    /// `cache=WORD[,WORD…]`: where roots are kept from one boot to the next.
+    pub cache: Cache,
+    /// `offline=off|TIME`: whether what is kept boots when the origin is gone.
+    pub offline: Offline,
+    /// `fallback=off|DIGEST[,DIGEST…]`: what may boot when the image has failed; `None` when nobody says.
+    pub fallback: Option<Fallback>,
     /// `overlay=SIZE`: upper limit of the writable layer in tmpfs(5)'s notation (`2G`, `50%`).
     pub overlay: Option<String>,
     /// `report=URL`: where events are posted; default: the server the image came from.
@@ -177,6 +186,9 @@ impl BootOptions {
             "image" => self.image = Some(text()?.to_owned()),
             "digest" => self.digest = Some(parse(text()?)?),
             "mode" => self.mode = Some(parse(text()?)?),
+            "cache" => self.cache = parse(text()?)?,
+            "offline" => self.offline = parse(text()?)?,
+            "fallback" => self.fallback = Some(parse(text()?)?),
             "overlay" => self.overlay = Some(overlay_size(text()?)?),
             "report" => self.report = Some(text()?.to_owned()),
             "peers" => self.peers_off = !switch(Some(text()?))?,

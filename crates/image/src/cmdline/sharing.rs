@@ -30,22 +30,26 @@ impl FromStr for Seed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if ["off", "no", "0"].contains(&text) {
-            return Ok(Self::Off);
-        }
-        let wrong =
-            || format!("{text:?} is neither off nor a time: write 30m, 2h, 1d or a number of seconds");
-        let (digits, unit) = match text.char_indices().next_back() {
-            Some((at, 's')) => (text.get(..at), 1),
-            Some((at, 'm')) => (text.get(..at), 60),
-            Some((at, 'h')) => (text.get(..at), 3600),
-            Some((at, 'd')) => (text.get(..at), 24 * 3600),
-            _ => (Some(text), 1),
-        };
-        let number: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
-        let time = number.checked_mul(unit).map(Duration::from_secs).filter(|time| *time <= LONGEST);
-        time.map(Self::For).ok_or_else(|| format!("{text:?} is more than a year"))
+        Ok(time(text)?.map_or(Self::Off, Self::For))
     }
+}
+
+/// A time, or `None` for `off`.
+pub(super) fn time(text: &str) -> Result<Option<Duration>, String> {
+    if ["off", "no", "0"].contains(&text) {
+        return Ok(None);
+    }
+    let wrong = || format!("{text:?} is neither off nor a time: write 30m, 2h, 1d or a number of seconds");
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (text.get(..at), 1),
+        Some((at, 'm')) => (text.get(..at), 60),
+        Some((at, 'h')) => (text.get(..at), 3600),
+        Some((at, 'd')) => (text.get(..at), 24 * 3600),
+        _ => (Some(text), 1),
+    };
+    let number: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let time = number.checked_mul(unit).map(Duration::from_secs).filter(|time| *time <= LONGEST);
+    time.map(Some).ok_or_else(|| format!("{text:?} is more than a year"))
 }
 
 /// `upload=RATE`: bytes a second, at most.

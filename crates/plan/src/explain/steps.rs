@@ -9,6 +9,7 @@ use crate::Instructions;
 use crate::address::{ImageAddress, URL_VARIABLES};
 use crate::aria2::{Remote, Request};
 use crate::boot::{self, Boot};
+use crate::disk::Terms;
 use crate::foreign_root::{Check, ForeignRoot};
 use crate::network::{self, Bond, Method, Vlan};
 use crate::pull::{self, Form};
@@ -167,6 +168,12 @@ fn image(instructions: &Instructions, boot: &Boot<'_>) -> Vec<Step> {
     let of = if trusted_is_of_manifest(instructions, boot) { "root.json" } else { "the file" };
     steps.push(step("digest", format!("{of} must be sha256:{}", trusted.digest.hex())));
     steps.push(root(instructions));
+    if instructions.mode() == Mode::Disk && !matches!(boot, Boot::Medium(_)) {
+        let terms = Terms::of(instructions);
+        steps.push(step("cache", terms.describe_cache()));
+        steps.push(step("offline", terms.describe_offline()));
+        steps.push(step("fallback", terms.describe_fallback()));
+    }
     // Only what a server's manifest describes is shared: a medium's root and a single file are not.
     if trusted_is_of_manifest(instructions, boot)
         && !matches!(boot, Boot::Embedded(_) | Boot::Medium(_) | Boot::RemoteMedium(..))
@@ -245,6 +252,7 @@ fn root(instructions: &Instructions) -> Step {
     let place = match instructions.mode() {
         Mode::Embed => "mounted from the initrd",
         Mode::Stream => "mounted at once, each block fetched and verified when it is read, the rest after it",
+        Mode::Disk => "kept on a disk of this machine, what changed of it fetched, and mounted from there",
         Mode::Ram | Mode::File => "verified in memory and mounted from there",
     };
     step("root", format!("{place}, read-only, with a writable layer of at most {overlay}; {init} takes over"))

@@ -117,3 +117,15 @@ fn parameters_of_the_build_are_explained_with_those_of_the_machine() {
     let names: Vec<_> = explanation.parameters.iter().map(|parameter| parameter.parameter.as_str()).collect();
     assert_eq!(names, ["ip=eth9:dhcp", "bootwright.overlay=2G"]);
 }
+
+#[test]
+fn what_mode_disk_touches_is_told() {
+    let pinned = Some(pin("bootwright.mode=disk bootwright.cache=create"));
+    let explanation = explain(&Instructions::combine(pinned, "bootwright.offline=30s"));
+    let told = |what: &str| explanation.steps.iter().find(|step| step.what == what).unwrap().text.clone();
+    assert!(told("cache").contains("else one is made on a disk that is blank"), "{}", told("cache"));
+    assert!(told("offline").contains("for 30 s"), "{}", told("offline"));
+    assert!(told("fallback").contains("nothing vouches for another one"), "{}", told("fallback"));
+    let other = explain(&Instructions::combine(None, "bootwright.cache=create,required"));
+    assert!(other.contradictions[0].contains("is for bootwright.mode=disk"), "{other:?}");
+}

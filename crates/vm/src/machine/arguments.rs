@@ -45,6 +45,10 @@ pub(super) fn arguments(builder: &Builder, files: &Files) -> Vec<OsString> {
         list.with_path("-drive", "if=none,id=seed,format=raw,readonly=on,file=", seed, "");
         list.pair("-device", "virtio-blk-pci,drive=seed");
     }
+    if let Some(disk) = &builder.disk {
+        list.with_path("-drive", "if=none,id=disk,format=raw,file=", disk, "");
+        list.pair("-device", "virtio-blk-pci,drive=disk");
+    }
     for (name, value) in &builder.fw_cfg {
         list.pair("-fw_cfg", format!("name={},string={}", escape(name), escape(value)));
     }
@@ -206,6 +210,16 @@ mod tests {
         let line = line(&Builder::new(Firmware::Uefi).seed("/s/seed.iso"));
         assert!(line.contains("readonly=on,file=/s/seed.iso -device virtio-blk-pci,drive=seed"), "{line}");
         assert!(!line.contains("drive=seed,bootindex"), "{line}");
+    }
+
+    #[test]
+    fn a_disk_keeps_what_is_written_to_it() {
+        let line = line(&Builder::new(Firmware::Bios).disk("/d/disk.raw"));
+        assert!(
+            line.contains("id=disk,format=raw,file=/d/disk.raw -device virtio-blk-pci,drive=disk"),
+            "{line}"
+        );
+        assert!(!line.contains("snapshot=on"), "{line}");
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub struct Builder {
     rom: NicRom,
     second_card: Option<(String, String)>,
     seed: Option<PathBuf>,
+    disk: Option<PathBuf>,
     boot: Boot,
     fw_cfg: Vec<(String, String)>,
     smbios: Vec<String>,
@@ -67,6 +68,7 @@ impl Builder {
             rom: if firmware == Firmware::Uefi { NicRom::None } else { NicRom::Ipxe },
             second_card: None,
             seed: None,
+            disk: None,
             boot: Boot::Network,
             fw_cfg: Vec::new(),
             smbios: Vec::new(),
@@ -122,6 +124,12 @@ impl Builder {
     #[must_use]
     pub fn seed(self, file: impl Into<PathBuf>) -> Self {
         Self { seed: Some(file.into()), ..self }
+    }
+
+    /// A further disk, raw, that nothing boots from and that keeps what is written to it.
+    #[must_use]
+    pub fn disk(self, file: impl Into<PathBuf>) -> Self {
+        Self { disk: Some(file.into()), ..self }
     }
 
     /// What it boots from.

@@ -43,6 +43,11 @@ impl Table {
         Self { kind: "linear", sectors: size / SECTOR, parameters: format!("{device} 0") }
     }
 
+    /// `size` bytes of `device` from byte `start` on, both whole sectors.
+    pub fn part(device: Number, start: u64, size: u64) -> Self {
+        Self { kind: "linear", sectors: size / SECTOR, parameters: format!("{device} {}", start / SECTOR) }
+    }
+
     /// The data of `device` as far as the tree behind it says that it is right. A wrong block reads as EIO.
     pub fn verity(device: Number, verity: &Verity) -> Self {
         let Verity { root_hash, salt, data_blocks } = verity;
@@ -158,6 +163,8 @@ mod tests {
         let device = Number { major: 7, minor: 3 };
         let linear = Table::linear(device, 1 << 20);
         assert_eq!((linear.kind, linear.sectors, &*linear.parameters), ("linear", 2048, "7:3 0"));
+        let part = Table::part(device, 3 << 20, 1 << 20);
+        assert_eq!((part.kind, part.sectors, &*part.parameters), ("linear", 2048, "7:3 6144"));
         let mut verity = Verity { root_hash: Digest([0xab; 32]), salt: "00ff".into(), data_blocks: 100 };
         let table = Table::verity(device, &verity);
         let hash = "ab".repeat(32);

@@ -1,8 +1,9 @@
 //! From the raw tables to a checked [`Recipe`]. Every fault is collected, so that a user mends all of
 //! them at once. [`source`] checks where root and kernel come from, [`changes`] what is put into the root,
-//! [`output`] what is made of it.
+//! [`output`] what is made of it, [`disk`] what mode `disk` wants.
 
 mod changes;
+mod disk;
 mod output;
 mod source;
 
@@ -14,7 +15,7 @@ use bootwright_image::cmdline::{BootOptions, CommandLine};
 use bootwright_image::manifest::{self, is_plain_name};
 use toml::Spanned;
 
-use super::{BootFiles, Changes, Compression, Initrd, Integrity, Profile, Recipe, RecipeProblem, raw};
+use super::{BootFiles, Changes, Compression, Initrd, Integrity, Recipe, RecipeProblem, raw};
 use crate::tree::{Glob, TreePath};
 
 type Text = Spanned<String>;
@@ -35,15 +36,21 @@ struct Checker {
 impl Checker {
     fn recipe(&mut self, path: &Path, raw: raw::Recipe) -> Recipe {
         self.test(&raw.name, "letters, digits and ._-+~ only, at most 128, none of .- first", is_plain_name);
+        let mode = raw.mode.as_ref().map(|mode| *mode.get_ref()).unwrap_or_default();
+        self.disk(&raw, mode);
         let (kernel_span, kernel) = match raw.kernel {
             Some(kernel) => (kernel.span(), kernel.into_inner()),
             None => (0..0, raw::Kernel::default()),
         };
-        let peers = raw.peers.map(|peers| {
+        let peers = raw.peers.as_ref().map(|peers| {
             let word = if *peers.get_ref() { "on" } else { "off" };
             Text::new(peers.span(), word.to_owned())
         });
+        let fallback = disk::joined(&raw.fallback);
         let parameters = [
+            ("cache", raw.cache.as_ref()),
+            ("offline", raw.offline.as_ref()),
+            ("fallback", fallback.as_ref()),
             ("on_failure", raw.on_failure.as_ref()),
             ("peers", peers.as_ref()),
             ("seed", raw.seed.as_ref()),
@@ -55,10 +62,11 @@ impl Checker {
         }
         Recipe {
             path: path.to_owned(),
-            mode: match raw.mode {
+            mode: match mode {
                 raw::Mode::Ram => manifest::Mode::Ram,
                 raw::Mode::Stream => manifest::Mode::Stream,
                 raw::Mode::Embed => manifest::Mode::Embed,
+                raw::Mode::Disk => manifest::Mode::Disk,
             },
             url: raw.url.map(|url| {
                 let wanted =
@@ -80,7 +88,7 @@ impl Checker {
             boot_files: if kernel.keep_boot { BootFiles::Keep } else { BootFiles::Drop },
             kernel: self.kernel(kernel_span, kernel),
             cmdline,
-            initrd: self.initrd(raw.initrd),
+            initrd: self.initrd(raw.initrd, mode),
             changes: Changes {
                 trees: raw.trees.into_iter().map(|tree| self.tree(tree)).collect(),
                 files: raw.files.into_iter().filter_map(|file| self.file(file)).collect(),
@@ -151,8 +159,8 @@ impl Checker {
         line
     }
 
-    fn initrd(&mut self, initrd: raw::Initrd) -> Initrd {
-        let profile = initrd.profile.unwrap_or(Profile::Network);
+    fn initrd(&mut self, initrd: raw::Initrd, mode: raw::Mode) -> Initrd {
+        let profile = self.profile(initrd.profile, mode);
         let add = initrd.add.into_iter().map(|file| {
             let path = self.tree_path(&file.path);
             (self.directory.join(file.from.into_inner()), path)
