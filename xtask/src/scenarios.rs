@@ -15,21 +15,26 @@ use crate::{Result, images};
 /// Scenarios that run at once: each has one or two machines under TCG, which take a core each.
 const AT_ONCE: usize = 2;
 
-/// The scenario of the image `cloud`.
-const CLOUD: &str = "cloud_disk";
+/// Scenarios, all of them long, of images that take minutes to make.
+const CLOUD: &[&str] = &["cloud_disk"];
+const KEPT: &[&str] = &["disk_cache", "disk_update", "disk_with_data"];
 
 /// Builds the images and runs every scenario whose name contains one of `names` (all, when empty).
 pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     images::build(bootwright, "hello", "hello")?;
     images::build_embedded(bootwright, "hello")?;
     images::build_media(bootwright, "hello")?;
-    // Only long scenarios boot this one, and its packages take minutes.
-    let named = names.iter().any(|name| CLOUD.contains(*name));
-    if named || names.is_empty() && scope == Scope::All {
+    images::build_streamed(bootwright, "hello")?;
+    let wanted = |scenarios: &[&str]| {
+        let named = |name: &&str| scenarios.iter().any(|scenario| scenario.contains(*name));
+        scope == Scope::All && (names.is_empty() || names.iter().any(named))
+    };
+    if wanted(CLOUD) {
         images::build(bootwright, "cloud", "cloud")?;
     }
-    images::build_streamed(bootwright, "hello")?;
-    images::build_kept(bootwright, "hello")?;
+    if wanted(KEPT) {
+        images::build_kept(bootwright, "hello")?;
+    }
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))

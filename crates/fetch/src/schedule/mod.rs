@@ -21,8 +21,9 @@
 //! 5. Peers have a [policy](crate::swarm::policy) of their own; what they have been asked for is left to
 //!    them, and they say how much [mirrors](Mirrors) shall do.
 //! 6. Of several sources of one priority each is asked for what it sends in a moment, and at the end no more than
-//!    its share. One that has nothing left to do takes the end of a slower one's request ([relief]); the slower
-//!    one's is [abandoned](Action::Abandon) when nothing of it is wanted any more.
+//!    its share. One that has nothing left to do takes the end of a slower one's request ([relief]), one of a higher
+//!    number only when nothing comes at all; the slower one's is [abandoned](Action::Abandon) when nothing of it is
+//!    wanted any more.
 //! 7. A source of which another machine says that it is busy is [left alone](Scheduler::hear_busy) for a while, once:
 //!    then it is asked before anybody is believed again.
 //! 8. A damaged chunk is asked of another source. When the only sources left have damaged it

@@ -93,6 +93,10 @@ impl Scheduler {
     ) -> Option<(f64, Range<u32>)> {
         let request = self.requests.get(&id).filter(|request| request.source != taker)?;
         let lane = self.lanes.get(request.source.0)?;
+        // Who is asked only when others cannot does not take from them because they are slow.
+        if self.lanes.get(taker.0)?.priority > lane.priority && !self.has_stalled(now, request.source) {
+            return None;
+        }
         let tail = self.tail(id, taker, request.span.clone());
         let left = tail.len() as f64;
         let all = request.span.clone().filter(|chunk| self.wants(id, *chunk)).count() as f64;

@@ -20,7 +20,17 @@ struct Source {
 /// Plays a download to its end: how long it took, and how many chunks each source brought that counted.
 fn play(chunks: usize, sources: &[(f64, f64)], mirrors: Mirrors) -> (f64, Vec<u32>) {
     let infos: Vec<_> = sources.iter().map(|_| SourceInfo { priority: 0 }).collect();
-    let mut scheduler = Scheduler::new(LONG, &vec![false; chunks], &infos, 3);
+    play_ranked(chunks, sources, &infos, mirrors)
+}
+
+/// The same with sources of which some are asked before others.
+fn play_ranked(
+    chunks: usize,
+    sources: &[(f64, f64)],
+    infos: &[SourceInfo],
+    mirrors: Mirrors,
+) -> (f64, Vec<u32>) {
+    let mut scheduler = Scheduler::new(LONG, &vec![false; chunks], infos, 3);
     scheduler.set_mirrors(mirrors);
     let mut network: Vec<_> = sources
         .iter()
@@ -108,6 +118,15 @@ fn a_source_that_stalls_is_relieved_of_its_chunks_in_the_end_game() {
     let (took, sent) = play(4, &[(50.0, 0.0), (50.0, 1e6)], Mirrors::Free);
     assert!(took < 3.0, "{took} s");
     assert_eq!(sent, [0, 4]);
+}
+
+#[test]
+fn a_source_that_is_asked_last_takes_over_only_when_nothing_comes_any_more() {
+    let ranked = [SourceInfo { priority: 0 }, SourceInfo { priority: 10 }];
+    let (_, sent) = play_ranked(40, &[(2.0, 1e6), (80.0, 1e6)], &ranked, Mirrors::Free);
+    assert_eq!(sent, [40, 0]);
+    let (took, sent) = play_ranked(40, &[(2.0, 3.0), (80.0, 1e6)], &ranked, Mirrors::Free);
+    assert!(took < 12.0 && sent[1] >= 30, "{took} s, {sent:?}");
 }
 
 #[test]
