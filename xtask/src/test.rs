@@ -30,10 +30,9 @@ pub fn everything(scope: Scope) -> Result<()> {
     let bootwright = images::bootwright()?;
     let title = "unit and property tests, outside judges";
     results.push(run(title, unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright)));
-    let with_ftp =
-        ["test", "--package", "bootwright-agent", "--package", "bootwright-plan", "--quiet", "--features"];
-    let with_ftp = &mut cargo(&with_ftp);
-    results.push(run("the agent with FTP, which is off otherwise", with_ftp.arg("bootwright-agent/ftp")));
+    if scope == Scope::All {
+        results.push(run("the agent with FTP, which is off otherwise", &mut with_ftp()));
+    }
     results.push(scenarios::run(&bootwright, scope, &[]));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
@@ -53,6 +52,13 @@ fn unit_tests(scope: Scope) -> Command {
         // Tests that take minutes are marked #[ignore = "long"].
         test.args(["--", "--include-ignored"]);
     }
+    test
+}
+
+fn with_ftp() -> Command {
+    let packages = ["--package", "bootwright-agent", "--package", "bootwright-plan"];
+    let mut test = cargo(&["test", "--quiet", "--features", "bootwright-agent/ftp"]);
+    test.args(packages);
     test
 }
 

@@ -167,7 +167,7 @@ mod tests {
     fn what_needs_a_pin_is_refused_without_one() {
         assert!(decided(None, "bootwright.mode=embed").contains("no pin"));
         assert!(decided(None, "bootwright.image=disk:").contains("needs an initrd that pins"));
-        assert!(decided(None, "bootwright.image=ftp://s/x").contains("the scheme is ftp"));
+        assert!(decided(None, "bootwright.image=tftp://s/x").contains("the scheme is tftp"));
     }
 
     #[test]
