@@ -6,7 +6,7 @@
 //! | `bootwright network` | the interfaces as they are: signal, addresses, routes, name servers |
 //! | `bootwright log` | what the agent has said since the kernel started |
 //!
-//! PID 1 [prepares] the name before it starts the shell, and [asks](wants_retry) afterwards how that ended.
+//! PID 1 [prepares](prepare) the name before it starts the shell, and [asks](wants_retry) afterwards how that ended.
 
 mod log;
 mod network;
