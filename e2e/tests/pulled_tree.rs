@@ -3,7 +3,6 @@
 use bootwright_e2e::{FILES, Scenario};
 
 #[test]
-#[ignore = "long"]
 fn a_tree_is_unpacked_into_memory_and_entered() {
     let scenario = Scenario::new("hello")
         .making_small_tree()

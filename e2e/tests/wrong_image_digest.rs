@@ -4,7 +4,6 @@ use bootwright_e2e::{FILES, Scenario};
 use bootwright_image::timeline::Stage;
 
 #[test]
-#[ignore = "long"]
 fn nothing_of_an_image_with_another_digest_runs() {
     let scenario = Scenario::new("hello")
         .making_small_tree()
