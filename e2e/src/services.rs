@@ -46,7 +46,7 @@ impl Scenario {
         self.service("10.77.0.6", "tinyproxy", &arguments)
     }
 
-    fn service(mut self, address: &str, program: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn service(mut self, address: &str, program: &str, arguments: &[&str]) -> Self {
         let host = done("making a host", self.lab.host(address));
         let mut command = host.command(&self.lab, program);
         let service = done(&format!("starting {program}"), Service::start(command.args(arguments), None));

@@ -1,6 +1,8 @@
 //! Machines that give each other what they have, seen from outside.
 
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use bootwright_image::timeline::{Machine as Told, Progress};
 use bootwright_image::{Digest, Digester};
@@ -26,7 +28,37 @@ while not handle.status().is_seeding:
     time.sleep(1)
 ";
 
+/// Seeds the torrent FILE, whose content is in DIRECTORY, and says so to TRACKER.
+const SEED: &str = "
+import libtorrent as lt, sys, time
+torrent, directory, tracker = sys.argv[1:4]
+session = lt.session({'listen_interfaces': '0.0.0.0:6881', 'enable_dht': False, 'enable_lsd': False,
+    'enable_upnp': False, 'enable_natpmp': False, 'enable_outgoing_utp': False, 'enable_incoming_utp': False})
+wish = lt.add_torrent_params()
+wish.ti, wish.save_path, wish.trackers = lt.torrent_info(torrent), directory, [tracker]
+session.add_torrent(wish)
+while True:
+    time.sleep(60)
+";
+
 impl Scenario {
+    /// Two peers of others' making, libtorrent, that have the root of the image; our server's tracker knows them.
+    pub fn two_libtorrents(self) -> Self {
+        let (torrent, directory) = (self.image().join("root.torrent"), self.image());
+        let arguments = [torrent, directory].map(|path| path.display().to_string());
+        let [torrent, directory] = &arguments;
+        let arguments = ["-c", SEED, torrent, directory, "http://10.77.0.1/announce"];
+        let scenario = ["10.77.0.7", "10.77.0.8"]
+            .into_iter()
+            .fold(self, |scenario, address| scenario.service(address, "/usr/bin/python3", &arguments));
+        let begun = Instant::now();
+        while scenario.swarm().len() < 2 {
+            assert!(begun.elapsed() < PATIENCE, "the tracker knows of {:?}", scenario.swarm());
+            sleep(Duration::from_millis(500));
+        }
+        scenario
+    }
+
     /// The digest of what libtorrent, a BitTorrent client that others wrote, gets from the machine and from nobody
     /// else, by the torrent in the image's directory.
     pub fn leeched(&self, address: &str) -> Digest {

@@ -3,15 +3,27 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use bootwright_build::tar::{MemberKind, Reader, Writer, Written};
-use bootwright_build::tree::Metadata;
+use bootwright_formats::tar::{MemberKind, Metadata, Piece, Reader, Writer, Written};
 
-/// Every member that is found lies within the archive.
+/// Every member that is passed over lies within the archive, and so does each piece of a sparse one.
 pub fn target(data: &[u8]) {
-    let Ok(mut reader) = Reader::new(Cursor::new(data)) else { return };
+    let mut reader = Reader::new(Cursor::new(data));
+    let inside = |offset: u64, size: u64| {
+        assert!(offset.checked_add(size).is_some_and(|end| end <= data.len() as u64));
+    };
     while let Ok(Some(member)) = reader.next_member() {
-        if let MemberKind::File { offset, size } = member.kind {
-            assert!(offset.checked_add(size).is_some_and(|end| end <= data.len() as u64));
+        if reader.pass_over().is_err() {
+            return;
+        }
+        match member.kind {
+            MemberKind::File { offset, size } => inside(offset, size),
+            MemberKind::Sparse { size, pieces } => {
+                for Piece { range, offset } in pieces {
+                    assert!(range.end <= size);
+                    inside(offset, range.end - range.start);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -24,7 +24,6 @@ pub mod recipe;
 pub mod root;
 pub mod source;
 pub mod steps;
-pub mod tar;
 pub mod tool;
 pub mod tree;
 pub mod uki;

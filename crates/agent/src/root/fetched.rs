@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bootwright_fetch::{
-    Client, Complete, FileStore, Options, Retries, RetryPolicy, Source, Store, fetch, fetch_with_peers,
-    get_small, mirror,
+    Client, Complete, FileStore, Options, Retries, RetryPolicy, Source, Store, get_small, mirror,
 };
 use bootwright_image::{Digest, MAX_MANIFEST, Pin, RootManifest, Verified};
 use bootwright_plan::address::ImageAddress;
@@ -19,7 +18,7 @@ use super::{Place, RootError, VerifiedRoot};
 use crate::boot::{memory, ram};
 use crate::clock;
 use crate::report::Reporter;
-use crate::share::{Peering, Shared, Terms};
+use crate::share::{self, Giver, Listening, Shared, Terms};
 
 /// How often in a row a download may fail before the machine gives up: with the growing waits between
 /// them about five minutes, in which a server can be restarted.
@@ -136,32 +135,34 @@ impl Fetcher {
         options: Options,
     ) -> Result<(Complete, Option<Shared>), RootError> {
         let Described { manifest, bytes, digest, root: url } = described;
-        let peering = self.terms.and_then(|terms| match Peering::join(&self.client, url, terms) {
-            Ok(peering) => Some(peering),
-            Err(error) => {
-                warn!("no port for other machines: {error}: the root comes from its server alone");
-                None
-            }
-        });
+        let swarm = self.swarm(url);
         let mut progress = Progress::new(&manifest.file).reported_by(&self.reporter);
         let observe = &mut |notice: bootwright_fetch::Notice<'_>| progress.notice(&notice);
         let options = options.with_retries(RETRIES);
-        let (done, shared) = match peering {
-            None => (fetch(manifest, sources, store, &options, observe).await?, None),
-            Some(peering) => {
-                let (peers, listening) = peering.split();
-                let fetched = fetch_with_peers(manifest, sources, store, peers, &options, observe);
-                let (done, seeder) = fetched.await?;
-                (done, Some(Shared::new(listening, seeder, bytes.to_vec(), *digest)))
-            }
-        };
+        let (done, seeder) =
+            share::fetch(manifest, sources, store, swarm.as_ref(), &options, observe).await?;
         progress.done(manifest.size, done.took);
+        let shared = swarm.zip(seeder).map(|(listening, seeder)| Shared {
+            listening,
+            until_then: Giver::Us(seeder),
+            manifest: bytes.to_vec(),
+            digest: *digest,
+        });
         Ok((done, shared))
+    }
+
+    /// Where other machines of the swarm of `root` connect to, when it is shared.
+    pub fn swarm(&self, root: &Url) -> Option<Listening> {
+        let listening = Listening::begin(&self.client, root, self.terms?);
+        let listening = listening.inspect_err(|error| {
+            warn!("no port for other machines: {error}: the root comes from its server alone");
+        });
+        listening.ok()
     }
 }
 
 /// Who sent how much: `12.0 MiB from mirrors, 30.5 MiB from 3 peers`.
-fn account(done: &Complete) -> String {
+pub fn account(done: &Complete) -> String {
     let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) & 1023) * 10 / 1024);
     let progress = done.progress;
     let mirrors = progress.stored.saturating_sub(progress.kept).saturating_sub(progress.from_peers);

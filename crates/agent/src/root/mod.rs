@@ -20,7 +20,7 @@ use crate::failure::{Failure, chain};
 
 pub use copied::copied;
 pub use embedded::embedded;
-pub use fetched::{Described, Fetched, Fetcher, RETRIES, described, fetched, room_for};
+pub use fetched::{Described, Fetched, Fetcher, RETRIES, account, described, fetched, room_for};
 
 /// A root that gives no byte that has not been compared with a digest that is trusted.
 #[derive(Debug)]

@@ -27,6 +27,8 @@ pub struct Progress {
     refused: BTreeMap<String, u32>,
     started: Instant,
     shown: Option<Instant>,
+    /// Progress is not for the console any more.
+    is_quiet: bool,
     setback: Option<(String, Instant)>,
 }
 
@@ -39,6 +41,7 @@ impl Progress {
             refused: BTreeMap::new(),
             started: Instant::now(),
             shown: None,
+            is_quiet: false,
             setback: None,
         }
     }
@@ -48,6 +51,11 @@ impl Progress {
         Self { reporter: Some(reporter.clone()), ..self }
     }
 
+    /// Leaves the line that grows out from now on.
+    pub fn be_quiet(&mut self) {
+        self.is_quiet = true;
+    }
+
     /// Shows what a download tells.
     pub fn notice(&mut self, notice: &Notice<'_>) {
         match notice {
@@ -55,7 +63,7 @@ impl Progress {
                 if let Some(reporter) = &self.reporter {
                     reporter.progress(self.told(progress));
                 }
-                if self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL) {
+                if !self.is_quiet && self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL) {
                     self.shown = Some(Instant::now());
                     let sent = progress.stored.saturating_sub(progress.kept);
                     log::progress(&line(

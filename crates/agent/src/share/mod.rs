@@ -1,23 +1,27 @@
 //! This machine as one of a fleet: what it takes from the others and gives to them.
 //!
-//! [`Peering`] is its part in the swarm while it fetches. When the root is there and mounted, [`leave_seeder`]
-//! hands the listening socket and the root's file to a [survivor](crate::survive), which goes on giving in the
-//! running system: [`seeder`].
+//! While it [fetches](fetch()) it gives what it has. When the root is mounted, [`leave_seeder`] hands the
+//! [listening socket](Listening) and the root's file to a [survivor](crate::survive), which goes on giving in the
+//! running system: [`seeder`]. In mode `stream`, where the root is mounted before it is there, that one waits until
+//! the block server has it whole.
 
 pub mod seeder;
 mod unit;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, PipeReader};
 use std::net::TcpListener;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bootwright_fetch::{Client, LocalDiscovery, PeerOptions, Port, Seeder};
-use bootwright_image::Digest;
+use bootwright_fetch::{
+    Client, Complete, Error, LocalDiscovery, Observer, Options, PeerOptions, Port, Seeder, Source, Store,
+    fetch_with_peers,
+};
 use bootwright_image::cmdline::{BootOptions, Rate, Seed};
+use bootwright_image::{Digest, RootManifest, Verified};
 use tracing::{info, warn};
 use url::Url;
 
@@ -62,62 +66,86 @@ pub async fn spread() {
     tokio::time::sleep(SPREAD.mul_f64(fastrand::f64())).await;
 }
 
-/// The part that this machine takes in the swarm of its root.
-pub struct Peering {
-    /// What it does there.
-    pub options: PeerOptions,
-    /// Its socket, which the seeder takes over.
-    listener: TcpListener,
-}
-
-impl Peering {
-    /// Joins the swarm of what lies at `file`: the tracker is that of the same server, and peers on this network
-    /// are looked for as well, so that machines find each other when the server is gone.
-    pub fn join(client: &Arc<Client>, file: &Url, terms: Terms) -> io::Result<Self> {
-        let listener = Port::socket(PORT).or_else(|_| Port::socket(0))?;
-        let port = Port::over(vec![listener.try_clone()?])?;
-        let tracker = file.join(ANNOUNCE).ok();
-        let mut options = PeerOptions::new(port, Arc::clone(client), tracker);
-        options.local = LocalDiscovery::On;
-        options.upload_rate = terms.upload.map(|rate| rate.0);
-        Ok(Self { options, listener })
-    }
-}
-
-/// A root that is there, and that others are given.
-pub struct Shared {
-    /// Gives it, until the survivor does.
-    pub seeder: Seeder,
-    /// Where peers connect to.
-    pub listener: TcpListener,
-    /// The root manifest as it was fetched, and its digest.
-    pub manifest: Vec<u8>,
-    /// See there.
-    pub digest: Digest,
-    /// Announce URLs.
-    pub trackers: Vec<Url>,
-}
-
-impl Shared {
-    /// What becomes of `peering` when all bytes are there.
-    pub fn new(peering: Listening, seeder: Seeder, manifest: Vec<u8>, digest: Digest) -> Self {
-        let Listening { listener, trackers } = peering;
-        Self { seeder, listener, manifest, digest, trackers }
-    }
-}
-
-/// What of a [`Peering`] outlives the download.
+/// The socket on which this machine listens to others of the swarm of its root, from the first chunk until the
+/// seeder ends, whichever process has it.
 pub struct Listening {
+    client: Arc<Client>,
     listener: TcpListener,
+    /// Announce URLs.
     trackers: Vec<Url>,
+    /// Bytes a second.
+    upload: Option<u64>,
 }
 
-impl Peering {
-    /// Takes it apart: for the download, and for afterwards.
-    pub fn split(self) -> (PeerOptions, Listening) {
-        let trackers = self.options.trackers.iter().flatten().cloned().collect();
-        (self.options, Listening { listener: self.listener, trackers })
+impl Listening {
+    /// In the swarm of what lies at `file`: the tracker is that of the same server, and peers on this network
+    /// are looked for as well, so that machines find each other when the server is gone.
+    pub fn begin(client: &Arc<Client>, file: &Url, terms: Terms) -> io::Result<Self> {
+        let listener = Port::socket(PORT).or_else(|_| Port::socket(0))?;
+        Ok(Self::over(client, listener, file, terms.upload.map(|rate| rate.0)))
     }
+
+    /// The same on a socket of another process.
+    pub fn over(client: &Arc<Client>, listener: TcpListener, file: &Url, upload: Option<u64>) -> Self {
+        let trackers = file.join(ANNOUNCE).into_iter().collect();
+        Self { client: Arc::clone(client), listener, trackers, upload }
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    fn options(&self) -> io::Result<PeerOptions> {
+        let port = Port::over(vec![self.listener.try_clone()?])?;
+        let mut options = PeerOptions::new(port, Arc::clone(&self.client), None);
+        options.trackers = vec![self.trackers.clone()];
+        options.local = LocalDiscovery::On;
+        options.upload_rate = self.upload;
+        Ok(options)
+    }
+}
+
+/// Fetches a root from `sources`, and with a `swarm` from other machines, which then go on being given it.
+pub async fn fetch(
+    manifest: &Verified<RootManifest>,
+    sources: &[Arc<dyn Source>],
+    store: Arc<dyn Store>,
+    swarm: Option<&Listening>,
+    options: &Options,
+    observe: Observer<'_>,
+) -> Result<(Complete, Option<Seeder>), Error> {
+    let peers = swarm.map(Listening::options).transpose().unwrap_or_else(|error| {
+        warn!("no port for other machines: {error}: the root comes from its server alone");
+        None
+    });
+    match peers {
+        None => Ok((bootwright_fetch::fetch(manifest, sources, store, options, observe).await?, None)),
+        Some(peers) => {
+            let fetched = fetch_with_peers(manifest, sources, store, peers, options, observe).await?;
+            Ok((fetched.0, Some(fetched.1)))
+        }
+    }
+}
+
+/// A root that others are given when it is there.
+pub struct Shared {
+    /// Where they connect to.
+    pub listening: Listening,
+    /// Who gives it until the survivor does.
+    pub until_then: Giver,
+    /// The root manifest as it was fetched.
+    pub manifest: Vec<u8>,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// Who gives a root before the survivor does.
+pub enum Giver {
+    /// This process, and every byte of it is there.
+    Us(Seeder),
+    /// The process that still fetches it, and says so at the other end when every byte is there.
+    Another(PipeReader),
 }
 
 /// Leaves a process in the system that gives the root at `path` to others, as `terms` say. The system boots
@@ -133,30 +161,43 @@ pub async fn leave_seeder(
         return Some("gives nothing to other machines from here on (bootwright.seed=off)".into());
     };
     let upload = terms.upload.unwrap_or(UPLOAD);
-    let Shared { seeder, listener, manifest, digest, trackers } = shared;
+    let Shared { listening, until_then, manifest, digest } = shared;
     let manifest = String::from_utf8(manifest).ok()?;
     let orders = Orders {
         manifest,
         digest,
-        trackers,
+        trackers: listening.trackers.clone(),
         upload: upload.0,
         lifetime: lifetime.as_secs(),
         way: way.clone(),
         spool,
     };
-    // Connections end here; peers come back to the same port, where the survivor listens from now on.
-    drop(seeder);
-    let path = path.to_owned();
+    let whole = match until_then {
+        Giver::Us(seeder) => {
+            // Connections end here; peers come back to the same port, where the survivor listens from now on.
+            drop(seeder);
+            None
+        }
+        Giver::Another(pipe) => Some(pipe),
+    };
+    let (path, later) = (path.to_owned(), whole.is_some());
     let start = move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let root = File::open(&path)?;
-        let pid = survive::start(seeder::ROLE, &orders, &[root.as_fd(), listener.as_fd()])?;
+        let mut files = vec![root.as_fd(), listening.socket()];
+        files.extend(whole.as_ref().map(|pipe| pipe.as_fd()));
+        let pid = survive::start(seeder::ROLE, &orders, &files)?;
         fs::write(unit::PID_FILE, format!("{pid}\n"))?;
         Ok(unit::install()?)
     };
     match tokio::task::spawn_blocking(start).await {
         Ok(Ok(())) => {
             let minutes = lifetime.as_secs().div_ceil(60);
-            let text = format!("goes on giving the root to others for {minutes} min, at most {upload}");
+            let text = match later {
+                false => format!("goes on giving the root to others for {minutes} min, at most {upload}"),
+                true => {
+                    format!("gives the root to others for {minutes} min when it is whole, at most {upload}")
+                }
+            };
             info!("{text}");
             Some(text)
         }

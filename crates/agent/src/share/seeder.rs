@@ -1,7 +1,8 @@
 //! The survivor that gives the root to other machines: `@bootwright-seed`.
 //!
 //! It has the root's file, open for reading, and the socket on which the boot listened already, and it sees
-//! nothing else of the machine: see [`survive`]. It ends when its time is over, when it is told to (SIGTERM), and
+//! nothing else of the machine: see [`survive`]. Where another process still fetches the root, it has a pipe as well,
+//! and waits for the byte that says that the root is whole. It ends when its time is over, when it is told to (SIGTERM), and
 //! when the file cannot be read any more; the tracker hears of it, and the server is told what it gave.
 
 use std::fs;
@@ -15,6 +16,8 @@ use bootwright_fetch::{Client, LocalDiscovery, PeerOptions, Port, ReadOnly, Seed
 use bootwright_image::timeline::{Report, Stage};
 use bootwright_image::{Digest, RootManifest};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info, warn};
@@ -87,12 +90,23 @@ fn seed() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn give(orders: Orders, files: Vec<OwnedFd>, trust: &Trust) -> Result<(), Box<dyn std::error::Error>> {
-    let ends = Instant::now() + Duration::from_secs(orders.lifetime);
     let mut terminate = signal(SignalKind::terminate())?;
     let manifest = RootManifest::verify(orders.manifest.as_bytes(), &orders.digest)?;
     let mut files = files.into_iter();
     let root = survive::file(&mut files)?;
     let listener = TcpListener::from(OwnedFd::from(survive::file(&mut files)?));
+    if let Some(pipe) = files.next() {
+        let mut pipe = pipe::Receiver::from_owned_fd(pipe)?;
+        let whole = tokio::select! {
+            _ = terminate.recv() => false,
+            read = pipe.read_u8() => read.is_ok(),
+        };
+        if !whole {
+            info!("the root has not become whole: there is nothing to give");
+            return Ok(());
+        }
+    }
+    let ends = Instant::now() + Duration::from_secs(orders.lifetime);
     let client = Arc::new(orders.way.client(trust)?);
     let mut options = PeerOptions::new(Port::over(vec![listener])?, Arc::clone(&client), None);
     options.trackers = vec![orders.trackers];

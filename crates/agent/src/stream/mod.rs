@@ -19,6 +19,7 @@
 //! [opens]: open
 
 mod blocks;
+mod fetching;
 mod give_up;
 mod habits;
 mod mapping;
@@ -28,8 +29,8 @@ mod survivor;
 mod trace;
 mod worker;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::{BufRead as _, BufReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub struct Orders {
     pub url: Url,
     /// Where its chunks go: a file on a tmpfs with room for it.
     pub path: String,
+    /// Bytes a second that other machines get, at most.
+    pub upload: Option<u64>,
     /// How its server is reached.
     pub way: Way,
     /// This machine, for reports.
@@ -104,12 +107,14 @@ pub struct Streamed {
     channel: BufReader<UnixStream>,
 }
 
-/// Starts the survivor and waits until there is a device. Blocks.
-pub fn open(orders: &Orders) -> Result<Streamed, Failure> {
+/// Starts the survivor and waits until there is a device. It takes part in the `swarm`, when there is one, and says on
+/// the pipe when the root is whole. Blocks.
+pub fn open(orders: &Orders, swarm: Option<(BorrowedFd<'_>, &PipeWriter)>) -> Result<Streamed, Failure> {
     let failed = |error: std::io::Error| Failure::of("a channel to the block server", &error);
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-    survive::start(ROLE, orders, &[theirs.as_fd()])
-        .map_err(|error| Failure::of("starting the block server", &error))?;
+    let mut files = vec![theirs.as_fd()];
+    files.extend(swarm.into_iter().flat_map(|(socket, pipe)| [socket, pipe.as_fd()]));
+    survive::start(ROLE, orders, &files).map_err(|error| Failure::of("starting the block server", &error))?;
     drop(theirs);
     ours.set_read_timeout(Some(UNTIL_READY)).map_err(failed)?;
     let mut streamed = Streamed { device: String::new(), channel: BufReader::new(ours) };

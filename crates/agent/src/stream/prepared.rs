@@ -1,5 +1,8 @@
 //! What the survivor opens while it still sees the initrd.
 
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +18,15 @@ use crate::boot::device_mapper::Mapper;
 use crate::boot::loop_device::Attachable;
 use crate::failure::Failure;
 use crate::report::send;
+use crate::share::Listening;
+
+/// Its part among other machines.
+pub struct Swarm {
+    /// Where they connect to.
+    pub listening: Listening,
+    /// Where the seeder hears that the root is whole.
+    pub whole: File,
+}
 
 /// All that the survivor will ever need of the world around it.
 pub struct Prepared {
@@ -27,6 +39,8 @@ pub struct Prepared {
     pub machine: MachineId,
     pub client: Arc<Client>,
     pub mirror: Arc<dyn Source>,
+    /// Other machines, when there are any to be taken part with.
+    pub swarm: Option<Swarm>,
     pub store: Arc<FileStore>,
     /// The kernel's end of the stream.
     pub nbd: NbdDevice,
@@ -65,10 +79,18 @@ impl Prepared {
             machine: orders.machine.clone(),
             client,
             mirror: Arc::new(mirror),
+            swarm: None,
             store: Arc::new(store),
             nbd,
             mapper: Mapper::open().map_err(boot)?,
             complete: Attachable::open(path).map_err(boot)?,
         })
+    }
+
+    /// With what the worker gave for other machines: the socket, and the pipe to the seeder.
+    pub fn sharing(self, mut files: impl Iterator<Item = OwnedFd>, upload: Option<u64>) -> Self {
+        let (Some(socket), Some(whole)) = (files.next(), files.next()) else { return self };
+        let listening = Listening::over(&self.client, TcpListener::from(socket), &self.url, upload);
+        Self { swarm: Some(Swarm { listening, whole: whole.into() }), ..self }
     }
 }

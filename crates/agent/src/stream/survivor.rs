@@ -3,17 +3,17 @@
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bootwright_fetch::{Complete, Error, Handle, Notice, Options, fetch};
+use bootwright_fetch::{Complete, Handle};
 use bootwright_image::cmdline::OnFailure;
 use bootwright_image::timeline::{Stage, Step};
-use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{interval, sleep};
+use tokio::task::JoinError;
+use tokio::time::interval;
 use tracing::{debug, error, info, warn};
 
 use super::blocks::{Blocks, BlocksError};
+use super::fetching::{self, Fetching};
 use super::prepared::Prepared;
 use super::trace::{Trace, Waits};
 use super::worker::{Parting, Worker};
@@ -22,8 +22,7 @@ use crate::failure::Failure;
 use crate::instructions;
 use crate::log::{self, Verbosity};
 use crate::report::Reporter;
-use crate::root::RETRIES;
-use crate::root::progress::Progress;
+use crate::root::account;
 use crate::survive::{self, Rights, SurviveError};
 
 /// The pause between two attempts when the system runs.
@@ -57,7 +56,9 @@ fn settle() -> Result<(Orders, Prepared, OwnedFd), Failure> {
     let begun = survive::begin::<Orders>().map_err(failed)?;
     let prepared = Prepared::new(&begun.orders)?;
     let (orders, files) = begun.settle(Rights::Root).map_err(failed)?;
-    let channel = survive::file(&mut files.into_iter()).map_err(failed)?;
+    let mut files = files.into_iter();
+    let channel = survive::file(&mut files).map_err(failed)?;
+    let prepared = prepared.sharing(files, orders.upload);
     // The memory that it needs is not to be had by writing to what it serves.
     if let Err(error) = rustix::process::configure_io_flusher_behavior(true) {
         debug!("PR_SET_IO_FLUSHER: {error}");
@@ -105,8 +106,7 @@ struct Survivor {
     handle: Handle,
     reporter: Reporter,
     worker: Worker,
-    /// The system runs: the console is not ours alone any more.
-    entered: Arc<AtomicBool>,
+    fetching: Fetching,
 }
 
 impl Survivor {
@@ -115,13 +115,14 @@ impl Survivor {
         let layout = (prepared.manifest.size, prepared.manifest.chunks.size);
         let blocks = Blocks::new(prepared.store.clone(), handle.clone(), layout, PATIENCE);
         let (prepared, blocks) = (Arc::new(prepared), Arc::new(blocks));
-        Ok(Self { prepared, blocks, handle, reporter, worker, entered: Arc::default() })
+        let fetching = Fetching::new(&prepared, &handle, &reporter);
+        Ok(Self { prepared, blocks, handle, reporter, worker, fetching })
     }
 
     /// Until the root is complete, or lost. An error is one that the system has to be told of.
     async fn run(mut self) -> Result<(), Failure> {
         let begun = Instant::now();
-        let mut fetching = self.fetch(Duration::ZERO);
+        let mut attempt = self.fetching.begin(Duration::ZERO);
         tokio::spawn(habits::follow(Arc::clone(&self.prepared), self.handle.clone()));
         let (mapped, mut serving) = match mapping::map(&self.prepared, &self.blocks).await {
             Ok(made) => made,
@@ -130,14 +131,14 @@ impl Survivor {
         self.worker.tell(&Word::Ready { device: mapped.path() }).await;
         let mut look = interval(LOOK);
         let mut next_word = WORTH_A_WORD;
-        loop {
+        let complete = loop {
             tokio::select! {
-                ended = &mut fetching => match flatten(ended) {
-                    Ok(_) => break,
+                ended = &mut attempt => match fetching::outcome(ended) {
+                    Ok(complete) => break complete,
                     Err(failure) if self.worker.is_there() => return self.fail(failure).await,
                     Err(failure) => {
                         warn!("{}; again in {} s", failure.cause, PAUSE.as_secs());
-                        fetching = self.fetch(PAUSE);
+                        attempt = self.fetching.begin(PAUSE);
                     }
                 },
                 ended = &mut serving => return self.fail(disconnected(ended)).await,
@@ -155,12 +156,12 @@ impl Survivor {
                 },
                 _ = look.tick() => next_word = self.watch(next_word),
             }
-        }
+        };
         match mapping::exchange(&self.prepared, mapped).await {
             Ok(path) => {
                 self.close();
                 info!("the root is complete, on {path}: nothing depends on the network any more");
-                self.tell_the_end(begun.elapsed()).await;
+                self.tell_the_end(&complete, begun.elapsed()).await;
             }
             Err(failure) => {
                 // Every chunk is there: the stream never waits again.
@@ -177,31 +178,9 @@ impl Survivor {
         Ok(())
     }
 
-    /// Begins to fetch, after `pause`, what is not there yet.
-    fn fetch(&self, pause: Duration) -> JoinHandle<Result<Complete, Error>> {
-        let (prepared, entered) = (Arc::clone(&self.prepared), Arc::clone(&self.entered));
-        let mut options = Options::default().with_retries(RETRIES);
-        options.handle = Some(self.handle.clone());
-        // A read that comes meanwhile shares the link with what nobody waits for, until that request is through: on
-        // a slow link it has to be soon.
-        options.span = u64::from(self.prepared.manifest.chunks.size);
-        tokio::spawn(async move {
-            sleep(pause).await;
-            let mut progress = Progress::new(&prepared.manifest.file);
-            let sources = [Arc::clone(&prepared.mirror)];
-            let mut observe = |notice: Notice<'_>| {
-                // A line that grows would be written over what the system shows.
-                if !(matches!(notice, Notice::Progress(_)) && entered.load(Ordering::Relaxed)) {
-                    progress.notice(&notice);
-                }
-            };
-            fetch(&prepared.manifest, &sources, prepared.store.clone(), &options, &mut observe).await
-        })
-    }
-
     /// The system has taken over.
     fn entered(&self) {
-        self.entered.store(true, Ordering::Relaxed);
+        self.fetching.entered();
         let state = self.handle.state();
         let percent = u64::from(state.stored) * 100 / u64::from(state.chunks.max(1));
         let waits = self.blocks.with_trace(Trace::waits);
@@ -230,11 +209,12 @@ impl Survivor {
         }
     }
 
-    async fn tell_the_end(&self, took: Duration) {
+    async fn tell_the_end(&self, complete: &Complete, took: Duration) {
         let size = self.prepared.manifest.size;
         let waits: Waits = self.blocks.with_trace(Trace::waits);
-        info!("{} MiB streamed in {:.1} s: {waits}", size.div_ceil(1 << 20), took.as_secs_f32());
-        let text = format!("root complete, nothing depends on the network any more: {waits}");
+        let (mib, account) = (size.div_ceil(1 << 20), account(complete));
+        info!("{mib} MiB streamed in {:.1} s, {account}: {waits}", took.as_secs_f32());
+        let text = format!("root complete ({account}), nothing depends on the network any more: {waits}");
         self.reporter.moved(Stage::Fetch, &text, Some(size));
         let order = self.blocks.with_trace(|trace| trace.order().to_vec());
         habits::tell(&self.prepared, order).await;
@@ -263,13 +243,5 @@ fn disconnected(ended: Result<Result<(), BlocksError>, JoinError>) -> Failure {
         Ok(Ok(())) => Failure::new(doing),
         Ok(Err(error)) => Failure::of(doing, &error),
         Err(error) => Failure::of(doing, &error),
-    }
-}
-
-fn flatten(ended: Result<Result<Complete, Error>, JoinError>) -> Result<Complete, Failure> {
-    match ended {
-        Ok(Ok(complete)) => Ok(complete),
-        Ok(Err(error)) => Err(Failure::of("fetching the root", &error).fetching(&error)),
-        Err(error) => Err(Failure::of("fetching the root", &error)),
     }
 }

@@ -1,7 +1,8 @@
 //! Mode `stream`: the root is entered while it is still being fetched.
 
+use std::io;
+
 use bootwright_image::timeline::{Stage, Step};
-use bootwright_image::{RootManifest, Verified};
 use tracing::{info, warn};
 
 use super::Work;
@@ -9,7 +10,8 @@ use super::online::Online;
 use crate::failure::Failure;
 use crate::handover::HandOver;
 use crate::report::unit;
-use crate::root::{self, Place, RootError, VerifiedRoot};
+use crate::root::{self, Described, Place, RootError, VerifiedRoot};
+use crate::share::{self, Giver, Shared};
 use crate::stream::{self, Orders};
 use bootwright_plan::address::ImageAddress;
 
@@ -23,7 +25,14 @@ impl Work {
             let required = self.devices.require(module);
             required.map_err(|error| Failure::of("mode stream", &error).at(Step::Root))?;
         }
-        let (orders, manifest) = self.orders(online, address).await?;
+        let fetcher = self.fetcher(online);
+        share::spread().await;
+        let (pin, digest) = (self.instructions.pin.as_ref(), self.instructions.options.digest);
+        let failed = |error: RootError| error.told("fetching the root").with(online.evidence());
+        let described = root::described(&fetcher, address, pin, digest).await.map_err(failed)?;
+        // There is room for the whole root before its first byte is fetched.
+        let path = root::room_for(&described.manifest.file, described.manifest.size).map_err(failed)?;
+        let orders = self.orders(online, &described, path.clone());
         // The block server is a process of the copy in /run: the one in the initrd goes.
         if let Err(error) = unit::copy_agent() {
             warn!("{}: {error}: the initrd's copy is used", unit::AGENT);
@@ -31,41 +40,44 @@ impl Work {
         let text = format!("streaming the root of {}", address.url);
         info!("{text}");
         self.reporter.event(Stage::Fetch, &text);
-        let streamed = tokio::task::spawn_blocking(move || stream::open(&orders)).await;
-        let streamed = streamed.map_err(|error| Failure::of("opening the stream", &error))?;
+        let swarm = fetcher.swarm(&described.root);
+        let (whole, told) =
+            io::pipe().map_err(|error| Failure::of("a pipe from the block server to the seeder", &error))?;
+        let open = move || {
+            let given = swarm.as_ref().map(|swarm| (swarm.socket(), &told));
+            (stream::open(&orders, given), swarm)
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        let (streamed, swarm) = opened.map_err(|error| Failure::of("opening the stream", &error))?;
         let streamed = streamed.map_err(|failure| failure.with(online.evidence()))?;
-        let root = VerifiedRoot::of(&manifest, Place::Device(streamed.device.clone()));
+        let root = VerifiedRoot::of(&described.manifest, Place::Device(streamed.device.clone()));
         match self.hand_over_root(&root, Some(&online.network)) {
-            Ok(handover) => streamed.entered().map(|()| handover),
+            Ok(handover) => {
+                if let (Some(listening), Some(terms)) = (swarm, fetcher.terms) {
+                    let Described { bytes, digest, .. } = described;
+                    let until_then = Giver::Another(whole);
+                    let shared = Shared { listening, until_then, manifest: bytes.into(), digest };
+                    self.leave_seeder(shared, path.as_ref(), terms, online).await;
+                }
+                streamed.entered().map(|()| handover)
+            }
             Err(failure) => Err(streamed.cause(failure).with(online.evidence())),
         }
     }
 
-    /// What the block server is told. There is room for the whole root before its first byte is fetched.
-    async fn orders(
-        &self,
-        online: &Online,
-        address: &ImageAddress,
-    ) -> Result<(Orders, Verified<RootManifest>), Failure> {
-        let fetcher =
-            root::Fetcher { client: online.client.clone(), reporter: self.reporter.clone(), terms: None };
-        let pin = self.instructions.pin.as_ref();
-        let described = root::described(&fetcher, address, pin, self.instructions.options.digest).await;
-        let failed = |error: RootError| error.told("fetching the root").with(online.evidence());
-        let described = described.map_err(failed)?;
-        let manifest = described.manifest;
-        let path = root::room_for(&manifest.file, manifest.size).map_err(failed)?;
+    /// What the block server is told.
+    fn orders(&self, online: &Online, described: &Described, path: String) -> Orders {
         let spool = self.reporter.spool();
-        let orders = Orders {
+        Orders {
             manifest: String::from_utf8_lossy(&described.bytes).into_owned(),
             trusted: described.digest,
-            url: described.root,
+            url: described.root.clone(),
             path,
+            upload: self.instructions.options.upload.map(|rate| rate.0),
             way: online.way.clone(),
             machine: spool.machine,
             image: spool.image,
             report: spool.url,
-        };
-        Ok((orders, manifest))
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bootwright_formats::tar::Piece;
 use bootwright_formats::{FileBytes, Mosaic, ReadAt, Shared, Window};
 use bootwright_image::{Digest, Digester};
 
@@ -44,15 +44,6 @@ impl ReadAt for Backing {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
     }
-}
-
-/// Where in an archive a run of a sparse file's bytes is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// The bytes of the file.
-    pub range: Range<u64>,
-    /// The first one's place in the archive.
-    pub offset: u64,
 }
 
 /// The bytes of a regular file: held in memory or only referred to.

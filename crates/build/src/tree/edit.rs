@@ -217,10 +217,3 @@ impl Tree {
         Ok(())
     }
 }
-
-impl Metadata {
-    /// Owned by root, mode 0.
-    pub fn root(mtime: u64) -> Self {
-        Self { mtime: i64::try_from(mtime).unwrap_or(i64::MAX), ..Self::default() }
-    }
-}

@@ -1,8 +1,7 @@
-use std::io::BufReader;
 use std::sync::Arc;
 
+use super::from_tar::Members;
 use super::{Backing, FromTarError, MAX_INODES, Tree, TreePath};
-use crate::tar::{Member, Reader};
 
 /// A file of this name before another's removes that one from the layers below.
 const WHITEOUT: &[u8] = b".wh.";
@@ -21,9 +20,9 @@ impl Tree {
     /// Lays a layer of an OCI image, an uncompressed tar, over what is there. Whiteouts remove what the
     /// layers below have, wherever in the archive they are; nothing of the layer itself.
     pub fn apply_layer(&mut self, backing: &Arc<Backing>) -> Result<(), FromTarError> {
-        let mut reader = Reader::new(BufReader::new(backing.file()))?;
-        while let Some(member) = reader.next_member()? {
-            match removal(&self.in_place(&member.path)) {
+        let mut members = Members::of(backing)?;
+        while let Some((path, _)) = members.next()? {
+            match removal(&self.in_place(&path)) {
                 Some(Removal::Path(path)) => self.remove(&path),
                 Some(Removal::Contents(directory)) => {
                     let below: Vec<TreePath> = self.below(&directory).map(|(path, _)| path.clone()).collect();
@@ -32,14 +31,14 @@ impl Tree {
                 None => {}
             }
         }
-        let mut reader = Reader::new(BufReader::new(backing.file()))?;
-        while let Some(member) = reader.next_member()? {
+        let mut members = Members::of(backing)?;
+        while let Some((path, member)) = members.next()? {
             if self.inodes.len() >= MAX_INODES {
                 return Err(FromTarError::TooMany);
             }
-            let path = self.in_place(&member.path);
+            let path = self.in_place(&path);
             if !path.name().starts_with(WHITEOUT) {
-                self.add_member(Member { path, ..member }, backing)?;
+                self.add_member(path, member, backing)?;
             }
         }
         self.ensure_parents(&TreePath::ROOT)

@@ -1,8 +1,10 @@
-use std::io::BufReader;
+use std::fs::File;
+use std::io::{BufReader, Seek as _, SeekFrom};
 use std::sync::Arc;
 
-use super::{Backing, Content, Inode, Kind, MAX_INODES, Metadata, Tree, TreePath};
-use crate::tar::{Member, MemberKind, Reader, TarError};
+use bootwright_formats::tar::{Member, MemberKind, Reader, TarError, TarProblem};
+
+use super::{Backing, Content, Inode, Kind, MAX_INODES, Metadata, PathError, Tree, TreePath};
 
 /// Why an archive is no tree.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,15 @@ pub enum FromTarError {
     /// The archive itself.
     #[error(transparent)]
     Tar(#[from] TarError),
+    /// A name that leads out of the archive or is too long.
+    #[error("the tar archive is unusable at byte {offset}")]
+    Name {
+        /// Offset of the member's header.
+        offset: u64,
+        /// What is wrong with the name.
+        #[source]
+        source: PathError,
+    },
     /// A hard link to something that did not come before, or to a directory.
     #[error("{path} is a hard link to {target}, and there is no such file before it in the archive")]
     DanglingHardLink {
@@ -31,28 +42,54 @@ pub enum FromTarError {
     TooMany,
 }
 
+/// The headers of an archive, one after the other, each with the path that its name is.
+pub(super) struct Members<'a>(Reader<BufReader<&'a File>>);
+
+impl<'a> Members<'a> {
+    pub(super) fn of(backing: &'a Backing) -> Result<Self, FromTarError> {
+        let mut file = backing.file();
+        let start = file.seek(SeekFrom::Start(0));
+        start.map_err(|error| TarError { offset: 0, problem: TarProblem::Io(error) })?;
+        Ok(Self(Reader::new(BufReader::new(file))))
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<(TreePath, Member)>, FromTarError> {
+        let Some(member) = self.0.next_member()? else { return Ok(None) };
+        self.0.pass_over()?;
+        Ok(Some((path(&member.name, &member)?, member)))
+    }
+}
+
+fn path(name: &[u8], member: &Member) -> Result<TreePath, FromTarError> {
+    TreePath::parse(name).map_err(|source| FromTarError::Name { offset: member.offset, source })
+}
+
 impl Tree {
     /// Reads the headers of an uncompressed tar; the data stays where it is. A later member of a path
     /// takes the place of an earlier one, as when unpacking; directories that the archive only implies
     /// belong to root, mode 0755, time 0.
     pub fn from_tar(backing: &Arc<Backing>) -> Result<Self, FromTarError> {
-        let mut reader = Reader::new(BufReader::new(backing.file()))?;
+        let mut members = Members::of(backing)?;
         let mut tree = Self::default();
-        while let Some(member) = reader.next_member()? {
+        while let Some((path, member)) = members.next()? {
             if tree.inodes.len() >= MAX_INODES {
                 return Err(FromTarError::TooMany);
             }
-            tree.add_member(member, backing)?;
+            tree.add_member(path, member, backing)?;
         }
         tree.ensure_parents(&TreePath::ROOT)?;
         Ok(tree)
     }
 
-    pub(super) fn add_member(&mut self, member: Member, backing: &Arc<Backing>) -> Result<(), FromTarError> {
-        let Member { path, metadata, kind } = member;
-        self.ensure_parents(&path)?;
-        let kind = match kind {
-            MemberKind::HardLink(target) => return self.add_hard_link(path, target),
+    pub(super) fn add_member(
+        &mut self,
+        place: TreePath,
+        member: Member,
+        backing: &Arc<Backing>,
+    ) -> Result<(), FromTarError> {
+        self.ensure_parents(&place)?;
+        let kind = match member.kind {
+            MemberKind::HardLink(ref target) => return self.add_hard_link(place, path(target, &member)?),
             MemberKind::File { offset, size } => Kind::File(Content::part(backing, offset, size)),
             MemberKind::Sparse { size, pieces } => Kind::File(Content::sparse(backing, size, &pieces)),
             MemberKind::Symlink(target) => Kind::Symlink(target),
@@ -63,9 +100,9 @@ impl Tree {
         };
         if !matches!(kind, Kind::Directory) {
             // Where a directory was, what lay in it goes too.
-            self.remove(&path);
+            self.remove(&place);
         }
-        self.insert(path, Inode { metadata, kind });
+        self.insert(place, Inode { metadata: member.metadata, kind });
         Ok(())
     }
 

@@ -18,7 +18,8 @@ mod to_erofs;
 mod to_tar;
 mod unpack;
 
-pub use content::{Backing, Content, ContentReader, Piece, stamp};
+pub use bootwright_formats::tar::Metadata;
+pub use content::{Backing, Content, ContentReader, stamp};
 pub use edit::EditError;
 pub use from_directory::DirectoryError;
 pub use from_tar::FromTarError;
@@ -30,23 +31,6 @@ use std::collections::BTreeMap;
 /// The most inodes a tree may have: a distribution's full desktop has under a million, and each costs
 /// some hundred bytes of memory.
 pub const MAX_INODES: usize = 16 << 20;
-
-/// Owner, mode, time, extended attributes of an inode.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metadata {
-    /// Permission bits with set-uid, set-gid and sticky; no file type.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Modification time, seconds since 1970, rounded down.
-    pub mtime: i64,
-    /// Nanoseconds past `mtime`.
-    pub mtime_nsec: u32,
-    /// Extended attributes by full name (`security.capability`), values as the kernel keeps them.
-    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-}
 
 /// What an inode is.
 #[derive(Debug, Clone)]

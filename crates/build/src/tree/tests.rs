@@ -136,8 +136,8 @@ fn a_directory_is_read_with_its_hard_links_and_attributes() {
     assert!(matches!(tree.get(&path("/pipe")).unwrap().kind, Kind::Fifo));
 }
 
-fn tar_of(members: &[(&str, crate::tar::Written<'_>)]) -> Result<Tree, FromTarError> {
-    let mut writer = crate::tar::Writer::new(tempfile::tempfile().unwrap());
+fn tar_of(members: &[(&str, bootwright_formats::tar::Written<'_>)]) -> Result<Tree, FromTarError> {
+    let mut writer = bootwright_formats::tar::Writer::new(tempfile::tempfile().unwrap());
     for (name, what) in members {
         writer.header(name.as_bytes(), &Metadata::default(), *what).unwrap();
     }
@@ -146,14 +146,14 @@ fn tar_of(members: &[(&str, crate::tar::Written<'_>)]) -> Result<Tree, FromTarEr
 
 #[test]
 fn a_later_member_takes_the_place_of_an_earlier_one() {
-    use crate::tar::Written::{Directory, File, Symlink};
+    use bootwright_formats::tar::Written::{Directory, File, Symlink};
     let tree = tar_of(&[("a/", Directory), ("a/x", File(0)), ("a", Symlink(b"b"))]).unwrap();
     assert_eq!(names(&tree), ["/", "/a"]);
 }
 
 #[test]
 fn archives_that_make_no_sense_are_refused() {
-    use crate::tar::Written::{Directory, File, HardLink, Symlink};
+    use bootwright_formats::tar::Written::{Directory, File, HardLink, Symlink};
     let error = tar_of(&[("a", HardLink(b"b"))]).unwrap_err();
     assert!(matches!(error, FromTarError::DanglingHardLink { .. }));
     let error = tar_of(&[("d/", Directory), ("a", HardLink(b"d"))]).unwrap_err();
@@ -161,6 +161,10 @@ fn archives_that_make_no_sense_are_refused() {
     for first in [File(0), Symlink(b"/etc")] {
         let error = tar_of(&[("a", first), ("a/b", File(0))]).unwrap_err();
         assert!(matches!(error, FromTarError::NotADirectory { .. }));
+    }
+    for way_out in ["a/../../etc/passwd", ".."] {
+        let error = tar_of(&[("a", File(0)), (way_out, File(0))]).unwrap_err();
+        assert!(matches!(error, FromTarError::Name { offset: 512, .. }), "{error:?}");
     }
 }
 

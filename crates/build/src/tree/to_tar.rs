@@ -2,8 +2,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use bootwright_formats::tar::{Writer, Written};
+
 use super::{InodeId, Kind, Metadata, Tree, TreePath};
-use crate::tar::{Writer, Written};
 
 impl Tree {
     /// Writes the tree as a tar archive, sorted by path, the root as `./`. Sockets have no place in

@@ -8,8 +8,8 @@ use bootwright_build::recipe::Recipe;
 use bootwright_build::steps::{
     BuildError, Options, Outcome, Progress, Refresh, Report, Step, StepReport, build,
 };
-use bootwright_build::tar::{Writer, Written};
 use bootwright_build::tree::Metadata;
+use bootwright_formats::tar::{Writer, Written};
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 pub const VERSION: &str = "6.12.1-test";

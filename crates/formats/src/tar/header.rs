@@ -59,6 +59,16 @@ impl<'a> Header<'a> {
         self.text(157, 100).to_vec()
     }
 
+    /// `realsize` of a member of GNU's type `S`.
+    pub fn real_size(&self) -> Result<u64, TarProblem> {
+        self.number(483, 12, "realsize")
+    }
+
+    /// Of a member of GNU's type `S`, the first entries of its list, and whether blocks with more of them follow.
+    pub fn sparse(&self) -> (&'a [u8], bool) {
+        (self.field(386, 96), self.0[482] != 0)
+    }
+
     fn field(&self, at: usize, length: usize) -> &'a [u8] {
         self.0.get(at..at + length).unwrap_or_default()
     }
@@ -70,11 +80,15 @@ impl<'a> Header<'a> {
     }
 
     fn number(&self, at: usize, length: usize, name: &'static str) -> Result<u64, TarProblem> {
-        let field = self.field(at, length);
-        match field.first() {
-            Some(first) if first & 0x80 != 0 => base256(field).ok_or(TarProblem::Number(name)),
-            _ => octal(field).ok_or(TarProblem::Number(name)),
-        }
+        number(self.field(at, length)).ok_or(TarProblem::Number(name))
+    }
+}
+
+/// A number in either notation.
+pub(super) fn number(field: &[u8]) -> Option<u64> {
+    match field.first() {
+        Some(first) if first & 0x80 != 0 => base256(field),
+        _ => octal(field),
     }
 }
 

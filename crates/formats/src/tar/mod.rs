@@ -21,16 +21,19 @@
 //! User and group *names* are not read: an archive of a root file system is numeric, since the names
 //! mean nothing on the building host.
 //!
-//! Not supported, and refused by name: sparse members (GNU `S`, `GNU.sparse.*`), multi-volume and
-//! incremental archives.
+//! Sparse members are read in all of GNU's forms (see `sparse`), and written as if they had no holes.
+//!
+//! Not supported, and refused by name: multi-volume and incremental archives.
 
 mod acl;
 mod header;
 mod pax;
 mod read;
+mod sparse;
 mod write;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 pub use read::{Data, Reader};
 pub use write::{Writer, Written};
@@ -85,6 +88,14 @@ pub enum MemberKind {
         /// Bytes of data.
         size: u64,
     },
+    /// A regular file of which only pieces are in the archive. Its [data](Reader::data) are theirs, one behind
+    /// the other.
+    Sparse {
+        /// Bytes of the file.
+        size: u64,
+        /// Those that are no zeros, in order.
+        pieces: Vec<Piece>,
+    },
     /// A further name of an earlier member, as written.
     HardLink(Vec<u8>),
     /// A symbolic link and where it points, as written.
@@ -97,6 +108,15 @@ pub enum MemberKind {
     CharDevice(u32, u32),
     /// A block device: major, minor.
     BlockDevice(u32, u32),
+}
+
+/// Where in an archive a run of a sparse file's bytes is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The bytes of the file.
+    pub range: Range<u64>,
+    /// The first one's place in the archive.
+    pub offset: u64,
 }
 
 /// What is wrong with an archive, and at which byte.
@@ -128,6 +148,9 @@ pub enum TarProblem {
     /// A pax record is malformed.
     #[error("malformed pax record: {0}")]
     Pax(&'static str),
+    /// The list of a sparse file's pieces is malformed.
+    #[error("malformed list of a sparse file's pieces: {0}")]
+    Sparse(&'static str),
     /// A header of headers (pax, long name) is larger than [`MAX_EXTENSION`].
     #[error("an extended header of {0} bytes, more than {MAX_EXTENSION}")]
     ExtensionTooLarge(u64),

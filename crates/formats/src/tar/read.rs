@@ -1,8 +1,9 @@
 //! Reading: one pass over the headers, the data of a member where its reader wants them.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 use super::header::Header;
+use super::sparse::Map;
 use super::{BLOCK, MAX_EXTENSION, Member, MemberKind, Metadata, TarError, TarProblem, acl, pax};
 
 /// Yields the members of an uncompressed archive that comes as a stream.
@@ -31,7 +32,9 @@ struct Extension {
     gid: Option<u32>,
     mtime: Option<(i64, u32)>,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    sparse: bool,
+    sparse: Option<Map>,
+    /// `GNU.sparse.name`: the path is then one that GNU tar made up.
+    sparse_name: Option<Vec<u8>>,
 }
 
 impl<R: Read> Reader<R> {
@@ -92,20 +95,22 @@ impl<R: Read> Reader<R> {
         extension: Extension,
         offset: u64,
     ) -> Result<Member, TarProblem> {
-        let name = extension.path.unwrap_or_else(|| header.name());
+        let name = extension.sparse_name.or(extension.path).unwrap_or_else(|| header.name());
         let unsupported =
             |what: String| TarProblem::Unsupported { name: name.escape_ascii().to_string(), what };
-        if extension.sparse {
-            return Err(unsupported("a sparse file".into()));
-        }
         let link = extension.link.unwrap_or_else(|| header.link_name());
         let kind = match header.typeflag() {
             // Version 7 marked directories by the slash alone.
             b'0' | 0 if name.ends_with(b"/") => MemberKind::Directory,
             b'0' | 0 | b'7' => {
                 let size = extension.size.map_or_else(|| header.size(), Ok)?;
-                self.announce(size)?;
-                MemberKind::File { offset: self.position, size }
+                match extension.sparse {
+                    Some(map) => self.sparse(map, size)?,
+                    None => {
+                        self.announce(size)?;
+                        MemberKind::File { offset: self.position, size }
+                    }
+                }
             }
             b'1' => MemberKind::HardLink(link),
             b'2' => MemberKind::Symlink(link),
@@ -113,7 +118,15 @@ impl<R: Read> Reader<R> {
             b'4' => header.device().map(|(major, minor)| MemberKind::BlockDevice(major, minor))?,
             b'5' => MemberKind::Directory,
             b'6' => MemberKind::Fifo,
-            b'S' => return Err(unsupported("a sparse file".into())),
+            b'S' => {
+                let (entries, mut more) = header.sparse();
+                let mut map = Map::of_size(header.real_size()?);
+                map.add_entries(entries)?;
+                while more {
+                    more = map.add_block(&self.block()?)?;
+                }
+                self.sparse(map, header.size()?)?
+            }
             other => return Err(unsupported(format!("a member of type {:?}", char::from(other)))),
         };
         let (mtime, mtime_nsec) = extension.mtime.map_or_else(|| header.mtime().map(|s| (s, 0)), Ok)?;
@@ -126,6 +139,20 @@ impl<R: Read> Reader<R> {
             xattrs: extension.xattrs.into_iter().collect(),
         };
         Ok(Member { name, offset, metadata, kind })
+    }
+
+    /// A sparse file of which `stored` bytes follow, with the list of its pieces if that stands before them.
+    fn sparse(&mut self, mut map: Map, stored: u64) -> Result<MemberKind, TarProblem> {
+        let start = self.position;
+        if map.in_data {
+            map.add_lines(|| self.block())?;
+        }
+        let size = map.size.ok_or(TarProblem::Sparse("the size of the file is missing"))?;
+        let offset = self.position;
+        let data = stored.checked_sub(offset - start);
+        let data = data.ok_or(TarProblem::Sparse("it is longer than the member"))?;
+        self.announce(data)?;
+        Ok(MemberKind::Sparse { size, pieces: map.pieces(size, offset, data)? })
     }
 
     fn extension(&mut self, header: &Header<'_>) -> Result<Vec<u8>, TarProblem> {
@@ -190,7 +217,7 @@ impl<R: Read + Seek> Reader<R> {
         let mut seek = || -> Result<(), TarProblem> {
             let Some(before_last) = left.checked_sub(1) else { return Ok(()) };
             let distance = i64::try_from(before_last).map_err(|_| TarProblem::Truncated)?;
-            self.inner.seek(SeekFrom::Current(distance)).map_err(TarProblem::Io)?;
+            self.inner.seek_relative(distance).map_err(TarProblem::Io)?;
             self.position += before_last;
             self.read(&mut [0])
         };
@@ -229,9 +256,11 @@ impl Extension {
             b"mtime" => self.mtime = Some(pax::time(value).ok_or(TarProblem::Number("mtime"))?),
             b"SCHILY.acl.access" => self.set_acl(b"system.posix_acl_access", value)?,
             b"SCHILY.acl.default" => self.set_acl(b"system.posix_acl_default", value)?,
-            _ if key.starts_with(b"GNU.sparse.") => self.sparse = true,
+            b"GNU.sparse.name" => self.sparse_name = Some(value.to_vec()),
             _ => {
-                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                    self.sparse.get_or_insert_default().set(key, value)?;
+                } else if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     self.set_xattr(name, value.to_vec());
                 }
             }

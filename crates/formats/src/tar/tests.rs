@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
     let mut reader = Reader::new(bytes);
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
@@ -16,7 +16,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
 }
 
 /// The same of a file, whose data are not read.
-fn skim(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
+pub(super) fn skim(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
     let mut reader = Reader::new(Cursor::new(bytes));
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
@@ -26,7 +26,7 @@ fn skim(bytes: &[u8]) -> Result<Vec<Member>, TarError> {
     Ok(members)
 }
 
-fn named<'a>(members: &'a [Member], name: &[u8]) -> &'a Member {
+pub(super) fn named<'a>(members: &'a [Member], name: &[u8]) -> &'a Member {
     members.iter().find(|member| member.name == name).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn one(path: &[u8], metadata: &Metadata, what: Written<'_>) -> Vec<u8> {
 }
 
 /// What GNU tar packs of a directory that `prepare` filled.
-fn gnu_tar(options: &[&str], prepare: impl FnOnce(&std::path::Path)) -> Vec<u8> {
+pub(super) fn gnu_tar(options: &[&str], prepare: impl FnOnce(&std::path::Path)) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     prepare(directory.path());
     let output = Command::new("tar")
@@ -150,18 +150,6 @@ fn an_attribute_with_line_breaks_in_its_value_survives() {
     let members = read(&one(b"bin", &metadata, Written::File(0))).unwrap();
     assert_eq!(members[0].name, b"bin");
     assert_eq!(members[0].metadata.xattrs[b"security.capability".as_slice()], value);
-}
-
-#[test]
-fn sparse_members_are_refused_by_name() {
-    for format in ["gnu", "pax"] {
-        let bytes = gnu_tar(&["--sparse", &format!("--format={format}")], |root| {
-            let file = std::fs::File::create(root.join("holes")).unwrap();
-            file.set_len(1 << 20).unwrap();
-        });
-        let error = read(&bytes).unwrap_err();
-        assert!(matches!(error.problem, TarProblem::Unsupported { .. }), "{format}: {error:?}");
-    }
 }
 
 #[test]

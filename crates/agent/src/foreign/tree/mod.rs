@@ -54,6 +54,7 @@ pub fn tar(archive: impl Read, root: OwnedFd, room: u64) -> Result<Unpacked, Tre
     while let Some(member) = reader.next_member()? {
         let kind = match &member.kind {
             MemberKind::File { size, .. } => Kind::File(*size),
+            MemberKind::Sparse { size, pieces } => Kind::Sparse(*size, pieces),
             MemberKind::HardLink(target) => Kind::HardLink(target),
             MemberKind::Symlink(target) => Kind::Symlink(target),
             MemberKind::Directory => Kind::Directory,

@@ -84,6 +84,27 @@ fn what_gnu_tar_packs_is_made_as_it_was() {
 }
 
 #[test]
+fn holes_of_an_archive_are_holes_again() {
+    const SIZE: u64 = 64 << 20;
+    let (from, _) = directory();
+    let holed = fs::File::create(from.path().join("holes")).unwrap();
+    for at in [0, 5 << 20, SIZE - 4096] {
+        std::os::unix::fs::FileExt::write_all_at(&holed, b"something", at).unwrap();
+    }
+    holed.set_len(SIZE).unwrap();
+    for format in ["gnu", "pax"] {
+        let mut packer = Command::new("tar");
+        packer.args(["-c", "--sparse", "--format", format, "-C"]).arg(from.path()).arg(".");
+        let (to, root) = directory();
+        let unpacked = tar(&packer.output().unwrap().stdout[..], root, ROOM).unwrap();
+        assert!(unpacked.bytes < ROOM, "{format}: holes take no room");
+        let same = Command::new("cmp").arg(from.path().join("holes")).arg(to.path().join("holes")).status();
+        assert!(same.unwrap().success(), "{format}");
+        assert!(fs::metadata(to.path().join("holes")).unwrap().blocks() * 512 < ROOM, "{format}");
+    }
+}
+
+#[test]
 fn what_gnu_cpio_packs_is_made_as_it_was() {
     let (from, _) = directory();
     sample(from.path());

@@ -11,8 +11,7 @@
 //! The pieces' data follows, one behind the other and not padded.
 
 use super::header;
-use super::{BLOCK, TarProblem};
-use crate::tree::Piece;
+use super::{BLOCK, Piece, TarProblem};
 
 /// The most pieces of one file: with what is made of them some 64 MiB, which is what an archive can make us allocate.
 const MAX_PIECES: usize = 512 << 10;
@@ -137,4 +136,73 @@ impl Map {
 fn decimal(text: &[u8]) -> Result<u64, TarProblem> {
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     number.ok_or(TarProblem::Number("GNU.sparse"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemberKind;
+    use super::super::tests::{gnu_tar, named, read, skim};
+    use super::*;
+
+    /// GNU tar's options for each of its forms of sparse members.
+    const SPARSE: [&[&str]; 4] = [
+        &["--sparse", "--format=gnu"],
+        &["--sparse", "--format=pax", "--sparse-version=0.0"],
+        &["--sparse", "--format=pax", "--sparse-version=0.1"],
+        &["--sparse", "--format=pax", "--sparse-version=1.0"],
+    ];
+
+    #[test]
+    fn sparse_members_of_gnu_tar_are_read_in_each_of_its_forms() {
+        use std::os::unix::fs::FileExt as _;
+        const SIZE: u64 = 60 << 20;
+        // More pieces than the header of the oldest form and one block behind it hold, and a hole at the end.
+        let places: Vec<u64> = (0..40).map(|number| number << 20).collect();
+        for options in SPARSE {
+            let bytes = gnu_tar(options, |root| {
+                let file = std::fs::File::create(root.join("holes")).unwrap();
+                places.iter().for_each(|at| file.write_all_at(&at.to_le_bytes(), *at).unwrap());
+                file.set_len(SIZE).unwrap();
+                std::fs::write(root.join("next"), "next").unwrap();
+            });
+            let members = read(&bytes).unwrap();
+            assert_eq!(skim(&bytes).unwrap(), members, "{options:?}");
+            assert!(members.iter().any(|member| member.name == b"./next"), "{options:?}");
+            let file = named(&members, b"./holes");
+            let MemberKind::Sparse { size: SIZE, pieces } = &file.kind else {
+                panic!("{options:?}: {file:?}")
+            };
+            let mut content = vec![0; SIZE as usize];
+            for Piece { range, offset } in pieces {
+                let length = range.end - range.start;
+                let stored = &bytes[*offset as usize..][..length as usize];
+                content[range.start as usize..range.end as usize].copy_from_slice(stored);
+            }
+            places.iter().for_each(|at| {
+                assert_eq!(content[*at as usize..][..8], at.to_le_bytes(), "{options:?}");
+                content[*at as usize..][..8].fill(0);
+            });
+            assert!(content.iter().all(|byte| *byte == 0), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_pieces_that_cannot_be_is_refused() {
+        let pieces = |map: &[u8], stored| {
+            let mut list = Map::default();
+            list.set(b"map", map).and_then(|()| list.pieces(100, 512, stored))
+        };
+        assert_eq!(pieces(b"10,5,90,10", 15).unwrap()[1], Piece { range: 90..100, offset: 517 });
+        for (map, stored) in [
+            (b"10,5,90,11".as_slice(), 99),
+            (b"10,5,12,1", 99),
+            (b"10,5,90", 99),
+            (b"10,5,90,10", 14),
+            (b"18446744073709551615,2", 99),
+            (b"a,1", 99),
+        ] {
+            let error = pieces(map, stored).unwrap_err();
+            assert!(matches!(error, TarProblem::Sparse(_) | TarProblem::Number(_)), "{error:?}");
+        }
+    }
 }
