@@ -26,7 +26,7 @@ impl Scenario {
     /// Boots a medium.
     pub fn boot_medium_file(self, file: PathBuf, attach: Attach, firmware: Firmware) -> Self {
         let road = match attach {
-            Attach::Disk => Road::Disk,
+            Attach::Disk | Attach::Disk4Kn => Road::Disk,
             Attach::Cd => Road::Iso,
             Attach::Usb => Road::Usb,
         };
@@ -49,8 +49,8 @@ impl Scenario {
             }),
         );
         const START: u64 = 1 << 20;
-        let hidden_sectors = (START / 512) as u32;
-        let plan = Plan { label: "STICK".into(), serial: 7, epoch: 0, size: None, hidden_sectors, files };
+        let plan =
+            Plan { label: "STICK".into(), serial: 7, epoch: 0, size: None, start: START, sector: 512, files };
         let volume = done("laying FAT out", plan.lay_out()).image;
         let end = START + volume.size();
         let mut record = Record::new(Vec::new(), 7);

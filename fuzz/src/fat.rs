@@ -23,7 +23,7 @@ pub fn target(data: &[u8]) {
 pub fn seed() -> Vec<u8> {
     let file = |path: &str, size| NewFile { path: path.to_owned(), content: Arc::new(vec![7u8; size]) };
     let files = vec![file("a directory/of files/x", 5000), file("a directory/A.B", 1), file("EMPTY", 0)];
-    let plan = Plan { label: "SEED".into(), serial: 1, epoch: 0, size: None, hidden_sectors: 0, files };
+    let plan = Plan { label: "SEED".into(), serial: 1, epoch: 0, size: None, start: 0, sector: 512, files };
     let Ok(volume) = plan.lay_out() else { return Vec::new() };
     let mut bytes = vec![0; usize::try_from(volume.image.size()).unwrap_or(0)];
     let _ = volume.image.read_exact_at(0, &mut bytes);

@@ -46,6 +46,13 @@ pub fn build_media(bootwright: &Path, example: &str) -> Result<PathBuf> {
     build_variant(bootwright, example, "media", ("", tables))
 }
 
+/// Builds `examples/EXAMPLE` once more as `EXAMPLE-4kn`, a disk with sectors of 4096 bytes.
+pub fn build_4kn(bootwright: &Path, example: &str) -> Result<PathBuf> {
+    let tables =
+        "[initrd]\nprofile = \"generic\"\n\n[output]\nsector_size = 4096\nformats = [\"raw\", \"qcow2\"]\n";
+    build_variant(bootwright, example, "4kn", ("", tables))
+}
+
 /// Builds `examples/EXAMPLE` once more as `EXAMPLE-stream`: booted while it comes, EROFS with a dm-verity tree, and
 /// 384 MiB that nobody reads.
 pub fn build_streamed(bootwright: &Path, example: &str) -> Result<PathBuf> {

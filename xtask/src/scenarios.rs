@@ -17,6 +17,7 @@ const AT_ONCE: usize = 2;
 
 /// Scenarios, all of them long, of images that take minutes to make.
 const CLOUD: &[&str] = &["cloud_disk"];
+const SECTORS: &[&str] = &["disk_with_large_sectors"];
 const KEPT: &[&str] = &["disk_cache", "disk_update", "disk_with_data"];
 
 /// Builds the images and runs every scenario whose name contains one of `names` (all, when empty).
@@ -31,6 +32,9 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     };
     if wanted(CLOUD) {
         images::build(bootwright, "cloud", "cloud")?;
+    }
+    if wanted(SECTORS) {
+        images::build_4kn(bootwright, "hello")?;
     }
     if wanted(KEPT) {
         images::build_kept(bootwright, "hello")?;

@@ -114,6 +114,35 @@ fn a_disk_and_an_iso_have_root_verity_and_signature_where_the_specification_want
 }
 
 #[test]
+fn parted_and_mtools_read_a_disk_with_sectors_of_4096_bytes() {
+    let bench = Bench::new();
+    bench.recipe("verity = true\n[output]\nformats = ['raw']\nsector_size = 4096\n");
+    bench.build().unwrap();
+    let disk = bench.path("image/image.raw");
+    let command = "PARTED_SECTOR_SIZE=4096 parted --script --machine \"$0\" unit B print";
+    let said = judge("sh", &["-c", command, text(&disk)]);
+    assert!(said.contains(":file:4096:4096:gpt::;"), "{said}");
+    let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split(':').collect()).collect();
+    let place = |name: &str| -> (u64, u64) {
+        let line = lines.iter().find(|line| line.get(5) == Some(&name)).unwrap();
+        let number = |text: &str| text.trim_end_matches('B').parse::<u64>().unwrap();
+        (number(line[1]), number(line[3]))
+    };
+    let (at, size) = place("esp");
+    let mut bytes = vec![0; size as usize];
+    fs::File::open(&disk).unwrap().read_exact_at(&mut bytes, at).unwrap();
+    let esp = bench.path("esp");
+    fs::write(&esp, bytes).unwrap();
+    let said = judge("fsck.fat", &["-n", "-v", text(&esp)]);
+    assert!(said.contains("4096 bytes per logical sector"), "{said}");
+    judge("mdir", &["-i", text(&esp), "::EFI/BOOT/BOOTX64.EFI"]);
+    let (at, _) = place("root");
+    let mut magic = [0; 4];
+    fs::File::open(&disk).unwrap().read_exact_at(&mut magic, at).unwrap();
+    assert_eq!(&magic, b"hsqs");
+}
+
+#[test]
 fn openssl_verifies_the_signature_of_the_root_hash() {
     let (bench, verity) = built();
     let path = take_out(&bench, &bench.path("image/image.raw"), "root-verity-sig");

@@ -48,7 +48,15 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 fn plan(size: Option<u64>) -> Plan {
     let new = |(path, bytes): (&str, Vec<u8>)| NewFile { path: path.to_owned(), content: Arc::new(bytes) };
     let files = files().into_iter().map(new).collect();
-    Plan { label: "BOOTWRIGHT".into(), serial: 0xcafe_f00d, epoch: EPOCH, size, hidden_sectors: 2048, files }
+    Plan {
+        label: "BOOTWRIGHT".into(),
+        serial: 0xcafe_f00d,
+        epoch: EPOCH,
+        size,
+        start: MIB,
+        sector: 512,
+        files,
+    }
 }
 
 /// Writes the image with its holes.
@@ -82,22 +90,26 @@ const MIB: u64 = 1 << 20;
 #[test]
 fn fsck_finds_no_fault_and_mtools_reads_every_file_of_every_width() {
     let directory = tempfile::tempdir().unwrap();
-    for (size, width) in [
-        (None, Width::Fat12),
-        (Some(3 * MIB), Width::Fat12),
-        (Some(64 * MIB), Width::Fat16),
-        (Some(255 * MIB), Width::Fat16),
-        (Some(512 * MIB), Width::Fat32),
-        (Some(40 << 30), Width::Fat32),
+    for (size, width, sector) in [
+        (None, Width::Fat12, 512),
+        (Some(3 * MIB), Width::Fat12, 512),
+        (Some(64 * MIB), Width::Fat16, 512),
+        (Some(255 * MIB), Width::Fat16, 512),
+        (Some(512 * MIB), Width::Fat32, 512),
+        (Some(40 << 30), Width::Fat32, 512),
+        (None, Width::Fat12, 4096),
+        (Some(64 * MIB), Width::Fat16, 4096),
+        (Some(512 * MIB), Width::Fat32, 4096),
     ] {
         let path = directory.path().join("volume");
-        let Volume { image, width: found, placed } = plan(size).lay_out().unwrap();
+        let Volume { image, width: found, placed } = Plan { sector, ..plan(size) }.lay_out().unwrap();
         assert_eq!(found, width, "{size:?}");
         store(&image, &path);
         let volume = path.to_str().unwrap();
         let said = judge("fsck.fat", &["-n", "-v", volume]);
         assert!(!said.contains("differences") && !said.contains("ailed"), "{said}");
         assert!(said.contains(" 11 files,"), "{said}");
+        assert!(said.contains(&format!("{sector} bytes per logical sector")), "{said}");
         let said = judge("mdir", &["-i", volume, "::EFI/BOOT"]);
         assert!(said.contains("BOOTX64  EFI    300001 2026-09-21  14:13"), "{said}");
         let said = judge("mlabel", &["-s", "-i", volume, "::"]);

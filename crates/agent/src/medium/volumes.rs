@@ -155,7 +155,7 @@ mod tests {
         };
         let files = files.iter().map(file).collect();
         let plan =
-            Plan { label: "ESP".into(), serial: 1, epoch: 0, size: Some(MIB), hidden_sectors: 0, files };
+            Plan { label: "ESP".into(), serial: 1, epoch: 0, size: Some(MIB), start: 0, sector: 512, files };
         Arc::new(plan.lay_out().unwrap().image)
     }
 

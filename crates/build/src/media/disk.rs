@@ -7,7 +7,7 @@ use bootwright_formats::gpt::{Attributes, Guid, Partition, SectorSize, Table, ki
 use bootwright_formats::mbr::Record;
 use bootwright_formats::{Mosaic, ReadAt as _, Shared, Window};
 
-use super::esp::{Esp, Loader, esp};
+use super::esp::{Esp, Loader, Place, esp};
 use super::{DataPartition, Growth, Grub, MIB, Material, MediaError, Signer, whole_mib};
 
 /// Where GRUB's core image lies: behind the table, in front of the first MiB.
@@ -25,7 +25,9 @@ const BIOS_NUMBER: u32 = 3;
 pub struct DiskOptions {
     /// Bytes of the disk; without it as large as its content.
     pub size: Option<u64>,
-    /// What a BIOS boots with; `None`: it is not booted by one.
+    /// Its sectors.
+    pub sector: SectorSize,
+    /// What a BIOS boots with, from sectors of 512 bytes; `None`: it is not booted by one.
     pub bios: Option<Grub>,
     /// Who signs the root hash; `None`: nobody does.
     pub signer: Option<Signer>,
@@ -51,13 +53,14 @@ pub fn disk(material: &Material, options: &DiskOptions) -> Result<Mosaic, MediaE
     let mut layout = Layout { end: MIB, ..Layout::default() };
     let esp_size = (2 * material.uki.size() + MIB).next_multiple_of(ESP_UNIT);
     let loader = Loader::find(&material.manifest.architecture)?;
-    let esp = esp(material, loader, (MIB, Some(esp_size)))?;
+    let place = Place { start: MIB, size: Some(esp_size), sector: options.sector };
+    let esp = esp(material, loader, place)?;
     let guid = |purpose: &str| material.guid(purpose);
     layout.add(New::of("esp", (kinds::ESP, guid("disk esp")), esp_size, Some(esp.image())));
     add_root(&mut layout, material, options)?;
     for (index, data) in options.partitions.iter().enumerate() {
         let guid = guid(&format!("disk data {index}"));
-        let content = data.lay_out(guid, material.manifest.created, layout.end)?;
+        let content = data.lay_out((guid, material.manifest.created), layout.end, options.sector)?;
         let grows = if data.growth == Growth::Grows { Attributes::GROW } else { 0 };
         let new = New::of(&data.label, (data.purpose.kind(), guid), data.size, content);
         layout.add(New { attributes: grows, ..new });
@@ -74,9 +77,10 @@ pub fn disk(material: &Material, options: &DiskOptions) -> Result<Mosaic, MediaE
     let mut disk = Mosaic::new(disk_size);
     layout.contents.into_iter().for_each(|(start, content)| disk.put(start, content));
     let (disk_guid, partitions) = (guid("disk"), layout.partitions);
-    Table { sector: SectorSize::B512, disk_size, disk_guid, partitions }.write(&mut disk)?;
+    let sector = options.sector;
+    Table { sector, disk_size, disk_guid, partitions }.write(&mut disk)?;
     match &options.bios {
-        None => disk.bytes(0, Record::protective(disk_size, SectorSize::B512.bytes())),
+        None => disk.bytes(0, Record::protective(disk_size, sector.bytes())),
         Some(grub) => bios(&mut disk, material, grub, &esp)?,
     }
     Ok(disk)

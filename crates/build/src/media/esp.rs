@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bootwright_formats::Shared;
 use bootwright_formats::fat::{NewFile, Plan, Volume};
+use bootwright_formats::gpt::SectorSize;
 use bootwright_image::medium;
 
 use super::{Material, MediaError, efi_name, open};
@@ -37,12 +38,19 @@ pub(super) struct Esp {
     pub uki: u64,
 }
 
-/// Lays the volume out: as large as its content, or `size` bytes, to lie at `start` of the disk.
-pub(super) fn esp(
-    material: &Material,
-    loader: Loader,
-    (start, size): (u64, Option<u64>),
-) -> Result<Esp, MediaError> {
+/// Where a volume is to lie.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// At which byte of the disk.
+    pub start: u64,
+    /// Its bytes; without it as many as its content needs.
+    pub size: Option<u64>,
+    /// The disk's sectors.
+    pub sector: SectorSize,
+}
+
+/// Lays the volume out.
+pub(super) fn esp(material: &Material, loader: Loader, place: Place) -> Result<Esp, MediaError> {
     let file = |path: String, content: Shared| NewFile { path, content };
     let default = material.default_path();
     let manifest = medium::root_manifest(material.name());
@@ -63,8 +71,9 @@ pub(super) fn esp(
         label: LABEL.to_owned(),
         serial: u32::from_le_bytes([a, b, c, d]),
         epoch: material.manifest.created,
-        size,
-        hidden_sectors: u32::try_from(start / 512).unwrap_or(0),
+        size: place.size,
+        start: place.start,
+        sector: place.sector.bytes(),
         files,
     };
     let volume = plan.lay_out()?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bootwright_formats::gpt::{Attributes, kinds};
+use bootwright_formats::gpt::{Attributes, SectorSize, kinds};
 use bootwright_formats::iso9660::{
     BiosBoot, Boot, BootInfo, Content, Hybrid, HybridPartition, NewEntry, Plan,
 };
@@ -13,7 +13,7 @@ use bootwright_formats::{Mosaic, Shared};
 use bootwright_image::manifest::ArtifactKind;
 use bootwright_image::medium;
 
-use super::esp::{Loader, esp};
+use super::esp::{Loader, Place, esp};
 use super::{Grub, Material, MediaError, Signer};
 
 /// The volume with `EFI/BOOT`, which firmware takes for a disk.
@@ -43,7 +43,7 @@ pub struct IsoOptions {
 /// [`MediaError`] when something does not fit, or GRUB fails.
 pub fn iso(material: &Material, options: &IsoOptions) -> Result<Mosaic, MediaError> {
     let volume_id = options.volume_id.clone().unwrap_or_else(|| volume_id(material.name()));
-    let esp = esp(material, Loader::Uki, (0, None))?;
+    let esp = esp(material, Loader::Uki, Place { start: 0, size: None, sector: SectorSize::B512 })?;
     let part = |path: String, range: Range<u64>| NewEntry {
         path,
         content: Content::Part { of: ESP.to_owned(), range },

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use bootwright_formats::gpt::{Guid, kinds};
+use bootwright_formats::gpt::{Guid, SectorSize, kinds};
 use bootwright_formats::{FileBytes, Shared, fat, swap};
 
 use super::MediaError;
@@ -113,30 +113,36 @@ pub struct Names<'a> {
 }
 
 impl DataPartition {
-    /// What lies in the partition at `start` of the disk.
-    pub(super) fn lay_out(&self, guid: Guid, epoch: u64, start: u64) -> Result<Option<Shared>, MediaError> {
+    /// What lies in the partition at `start` of a disk with such sectors.
+    pub(super) fn lay_out(
+        &self,
+        (guid, epoch): (Guid, u64),
+        start: u64,
+        sector: SectorSize,
+    ) -> Result<Option<Shared>, MediaError> {
         let names = Names { label: &self.label, guid, epoch };
         Ok(match self.content {
             FileSystem::None => None,
             FileSystem::Swap => Some(Arc::new(swap::header(self.size, &self.label, guid)?)),
-            FileSystem::Fat => Some(empty_fat(&names, start..start + self.size)?),
+            FileSystem::Fat => Some(empty_fat(&names, start..start + self.size, sector)?),
             FileSystem::Ext4 => Some(ext4_file(&names, self.size)?),
         })
     }
 }
 
-/// An empty FAT volume for `range` of a disk.
+/// An empty FAT volume for `range` of a disk with such sectors.
 ///
 /// # Errors
 /// [`MediaError::Fat`] when label or size cannot be.
-pub fn empty_fat(names: &Names<'_>, range: Range<u64>) -> Result<Shared, MediaError> {
+pub fn empty_fat(names: &Names<'_>, range: Range<u64>, sector: SectorSize) -> Result<Shared, MediaError> {
     let [a, b, c, d, ..] = names.guid.bytes;
     let plan = fat::Plan {
         label: names.label.to_ascii_uppercase(),
         serial: u32::from_le_bytes([a, b, c, d]),
         epoch: names.epoch,
         size: Some(range.end - range.start),
-        hidden_sectors: u32::try_from(range.start / 512).unwrap_or(0),
+        start: range.start,
+        sector: sector.bytes(),
         files: Vec::new(),
     };
     Ok(Arc::new(plan.lay_out()?.image))

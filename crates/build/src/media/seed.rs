@@ -56,7 +56,7 @@ impl Seed {
             SeedMedium::Fat => {
                 let files = files.map(|(path, content)| NewFile { path, content }).collect();
                 let label = LABEL.to_owned();
-                let plan = fat::Plan { label, serial: 0, epoch, size: None, hidden_sectors: 0, files };
+                let plan = fat::Plan { label, serial: 0, epoch, size: None, start: 0, sector: 512, files };
                 Ok(plan.lay_out()?.image)
             }
         }

@@ -27,6 +27,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether it can be, or hold, a disk with sectors of 4096 bytes. An ISO has sectors of its own.
+    pub fn takes_4kn(self) -> bool {
+        matches!(self, Self::Raw | Self::Qcow2 | Self::Iso)
+    }
+
     /// Its name, which is the end of its files' names too.
     pub fn name(self) -> &'static str {
         match self {

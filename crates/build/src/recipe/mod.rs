@@ -15,6 +15,7 @@ pub use template::Template;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use bootwright_formats::gpt::SectorSize;
 use bootwright_image::RootFormat;
 use bootwright_image::manifest::Mode;
 
@@ -195,6 +196,8 @@ pub struct Output {
     pub bios: Bios,
     /// Bytes of disks; `None`: as large as their content.
     pub disk_size: Option<u64>,
+    /// Sectors of disks.
+    pub sector: SectorSize,
     /// Who signs the root hash of dm-verity.
     pub signer: Option<Signer>,
     /// What lies behind the root of disks.

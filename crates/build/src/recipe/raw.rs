@@ -270,6 +270,8 @@ pub(super) struct Output {
     pub bios: Option<bool>,
     /// The size of disks: `"8G"`, `"512M"`; by default as large as their content.
     pub disk_size: Option<Text>,
+    /// Bytes of the disks' sectors, 512 (default) or 4096.
+    pub sector_size: Option<Spanned<u32>>,
     /// With `verity`: who signs the root hash, for a partition of its own.
     pub signature: Option<Spanned<Signature>>,
     /// Partitions of disks behind the root.

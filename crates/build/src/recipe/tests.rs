@@ -97,6 +97,9 @@ fn every_fault_is_told_with_its_line() {
         (format!("name = 'a'\n{root}[units]\nenable = ['ssh']\n"), 6, "has its type"),
         (format!("name = 'a'\nhostname = '-x'\n{root}"), 2, "host name"),
         (format!("name = 'a'\n{root}[output]\ndisk_size = '8'\n"), 6, "whole number of MiB"),
+        (format!("name = 'a'\n{root}[output]\nsector_size = 1024\n"), 6, "512 or 4096"),
+        (format!("name = 'a'\n{root}[output]\nbios = true\nsector_size = 4096\n"), 7, "no BIOS"),
+        (format!("name = 'a'\n{root}[output]\nformats = ['vdi']\nsector_size = 4096\n"), 7, "vdi holds"),
         (
             format!("name = 'a'\n{root}[output]\nsignature = {{ key = 'k', certificate = 'c' }}\n"),
             6,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use bootwright_formats::Mosaic;
+use bootwright_formats::gpt::SectorSize;
 use bootwright_image::manifest::{Artifact, ArtifactKind};
 use bootwright_image::{Digest, Manifest};
 
@@ -82,9 +83,11 @@ impl Job<'_> {
                 }
                 (_, Some(disk)) => Ok(Mosaic::clone(disk)),
                 (_, None) => {
-                    let (bios, signer, size) = (bios.clone(), signer.clone(), recipe.disk_size);
-                    let partitions = recipe.partitions.clone();
-                    media::disk(material, &DiskOptions { size, bios, signer, partitions })
+                    let (size, sector, partitions) =
+                        (recipe.disk_size, recipe.sector, recipe.partitions.clone());
+                    let bios = bios.clone().filter(|_| sector == SectorSize::B512);
+                    let signer = signer.clone();
+                    media::disk(material, &DiskOptions { size, sector, bios, signer, partitions })
                 }
             };
             let medium = medium.map_err(|source| BuildError::Media { file: file.clone(), source })?;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bootwright_build::media::{self, DiskOptions, Format, Grub, IsoOptions, Material, MediaError};
+use bootwright_formats::gpt::{Gpt, SectorSize};
 use bootwright_image::Manifest;
 use bootwright_image::manifest::ArtifactKind;
 use bootwright_vm::machine::{Attach, Firmware};
 
+use crate::disks::Request;
 use crate::failure::{Failure, OrFail as _};
 use crate::iso::{media_failure, put};
 
@@ -18,7 +20,7 @@ pub(super) fn file(
     scratch: &Path,
 ) -> Result<PathBuf, Failure> {
     let (kind, format) = match attach {
-        Attach::Disk => (ArtifactKind::Disk, Format::Raw),
+        Attach::Disk | Attach::Disk4Kn => (ArtifactKind::Disk, Format::Raw),
         Attach::Cd | Attach::Usb => (ArtifactKind::Iso, Format::Iso),
     };
     if let Some(artifact) = manifest.artifact(kind) {
@@ -40,4 +42,16 @@ pub(super) fn file(
     eprintln!("bootwright: the image has no {} among its artifacts: made one", format.name());
     put(&medium, format, &path, manifest.created).or_environment()?;
     Ok(path)
+}
+
+/// What the medium is to the machine: a disk whose GPT counts in sectors of 4096 bytes has such sectors.
+pub(super) fn by_its_sectors(attach: Attach, file: &Path, scratch: &Path) -> Result<Attach, Failure> {
+    if attach != Attach::Disk {
+        return Ok(attach);
+    }
+    let opened = Request { path: file, format: None, snapshot: None, spool: scratch }.open()?;
+    Ok(match Gpt::read(&*opened.disk) {
+        Ok(gpt) if gpt.sector == SectorSize::B4096 => Attach::Disk4Kn,
+        _ => Attach::Disk,
+    })
 }

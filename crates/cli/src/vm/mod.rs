@@ -121,6 +121,7 @@ impl Vm {
             _ => match road.attach() {
                 Some(attach) => {
                     let file = medium::file(&image, &manifest, (attach, firmware), state.path())?;
+                    let attach = medium::by_its_sectors(attach, &file, state.path())?;
                     Boot::Medium { file, attach }
                 }
                 None => Boot::Network,

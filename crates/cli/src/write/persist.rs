@@ -127,7 +127,11 @@ impl Plan {
     pub fn carry_out(self, to: &File, device: &Device) -> Result<Partition, Failure> {
         let failed = |error: io::Error| fault("--persist: adding the partition", &error);
         if self.format == Format::Fat {
-            let volume = empty_fat(&self.names(), self.range.clone()).map_err(io::Error::other);
+            let sector = match &self.table {
+                Kinds::Gpt(gpt) => gpt.sector,
+                Kinds::Mbr { .. } => SectorSize::B512,
+            };
+            let volume = empty_fat(&self.names(), self.range.clone(), sector).map_err(io::Error::other);
             volume.and_then(|volume| put_fat(&*volume, to, self.range.start)).map_err(failed)?;
         }
         let number = match &self.table {

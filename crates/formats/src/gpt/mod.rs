@@ -42,9 +42,10 @@ const ENTRY: usize = 128;
 const NAME: usize = 36;
 
 /// Bytes of a logical block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SectorSize {
     /// Almost every disk, and every virtual one.
+    #[default]
     B512,
     /// Disks that are 4Kn.
     B4096,

@@ -78,7 +78,8 @@ pub fn plan() -> Plan {
         serial: 1,
         epoch: EPOCH,
         size: None,
-        hidden_sectors: 0,
+        start: 0,
+        sector: 512,
         files: esp_files,
     };
     let esp = esp.lay_out().unwrap();

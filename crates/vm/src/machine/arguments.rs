@@ -98,6 +98,7 @@ fn boot(list: &mut List, builder: &Builder, files: &Files) {
         list.with_path("-drive", &format!("if=none,id=medium,format={format},{access},file="), file, "");
         let device = match attach {
             Attach::Disk => "ide-hd",
+            Attach::Disk4Kn => "virtio-blk-pci,logical_block_size=4096,physical_block_size=4096",
             Attach::Cd => "ide-cd",
             Attach::Usb => {
                 list.pair("-device", "qemu-xhci");
@@ -200,6 +201,10 @@ mod tests {
         assert!(
             disk.contains("format=vpc,snapshot=on,file=/i/a.vhd -device ide-hd,drive=medium,bootindex=0"),
             "{disk}"
+        );
+        let disk = with("/i/a.raw", Attach::Disk4Kn);
+        assert!(
+            disk.contains("virtio-blk-pci,logical_block_size=4096,physical_block_size=4096,drive=medium")
         );
         assert!(with("/i/a.iso", Attach::Cd).contains("format=raw,readonly=on,file=/i/a.iso -device ide-cd"));
         assert!(with("/i/a.iso", Attach::Usb).contains("-device qemu-xhci -device usb-storage,drive=medium"));

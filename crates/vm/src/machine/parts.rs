@@ -33,6 +33,8 @@ pub enum Boot {
 pub enum Attach {
     /// A disk on AHCI, which every firmware and system drives.
     Disk,
+    /// A disk of virtio with sectors of 4096 bytes, which AHCI has not in QEMU.
+    Disk4Kn,
     /// A CD on AHCI.
     Cd,
     /// A stick on USB 3.

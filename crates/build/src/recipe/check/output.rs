@@ -1,5 +1,6 @@
 //! What is made of UKI and root.
 
+use bootwright_formats::gpt::SectorSize;
 use toml::Spanned;
 
 use super::{Checker, Text, is_word};
@@ -11,6 +12,7 @@ const MAX_LABEL: usize = 36;
 
 impl Checker {
     pub(super) fn output(&mut self, output: raw::Output, verity: bool) -> Output {
+        let sector = self.sector(&output);
         let disk_size = output.disk_size.map(|text| self.size(&text));
         let bios = match output.bios {
             None => Bios::WhenPossible,
@@ -23,9 +25,29 @@ impl Checker {
             formats: output.formats.into_iter().collect(),
             bios,
             disk_size,
+            sector,
             signer: output.signature.map(|signature| self.signer(signature, verity)),
             partitions: partitions.map(|(index, new)| self.partition(new, index == last)).collect(),
         }
+    }
+
+    /// Disks with sectors of 4096 bytes: no BIOS boots them, and only some formats can hold them.
+    fn sector(&mut self, output: &raw::Output) -> SectorSize {
+        let Some(size) = &output.sector_size else { return SectorSize::B512 };
+        match size.get_ref() {
+            512 => return SectorSize::B512,
+            4096 => {}
+            _ => self.problem(size.span(), "sectors of disks have 512 or 4096 bytes".to_owned()),
+        }
+        if output.bios == Some(true) {
+            let text = "no BIOS boots disks with sectors of 4096 bytes: say bios = false";
+            self.problem(size.span(), text.to_owned());
+        }
+        for format in output.formats.iter().filter(|format| !format.takes_4kn()) {
+            let text = format!("{} holds disks with sectors of 512 bytes alone", format.name());
+            self.problem(size.span(), text);
+        }
+        SectorSize::B4096
     }
 
     fn signer(&mut self, signature: Spanned<raw::Signature>, verity: bool) -> Signer {

@@ -7,8 +7,6 @@ use crate::fat::names::Short;
 use crate::fat::{ALIGNMENT, Width};
 use crate::fields::put;
 
-pub(super) const SECTOR: u64 = 512;
-
 /// Copies of the table: what every reader expects.
 const TABLES: u64 = 2;
 
@@ -28,6 +26,8 @@ pub(super) struct Geometry {
     pub cluster: u64,
     /// Clusters of data.
     pub clusters: u64,
+    /// Bytes of a sector.
+    pub sector: u64,
     /// Sectors before the tables.
     reserved: u64,
     /// Sectors of one table.
@@ -35,14 +35,14 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// For the files of `root` in a volume of `size` bytes, or one that is just large enough.
-    pub fn new(root: &Directory, size: Option<u64>) -> Result<Self, WriteError> {
+    /// For the files of `root` in a volume of `size` bytes, or one that is just large enough, in sectors of `sector`.
+    pub fn new(root: &Directory, size: Option<u64>, sector: u64) -> Result<Self, WriteError> {
         let cluster = cluster_for(size.unwrap_or(0));
         let needed = root.clusters_within(cluster);
         let own = root.bytes_with(ENTRY);
         let geometry = match size {
-            Some(size) => Self::of_size(size, cluster)?,
-            None => Self::of_clusters((needed + own.div_ceil(cluster)).max(1), cluster),
+            Some(size) => Self::of_size(size, (cluster, sector))?,
+            None => Self::of_clusters((needed + own.div_ceil(cluster)).max(1), (cluster, sector)),
         };
         let root_needs = if geometry.width == Width::Fat32 { own.div_ceil(cluster) } else { 0 };
         let full = geometry.width != Width::Fat32 && own > ROOT;
@@ -50,30 +50,30 @@ impl Geometry {
             let needed = geometry.offset_of(needed + root_needs + 2);
             return Err(WriteError::Full { needed, size: geometry.size() });
         }
-        match geometry.size() / SECTOR > u64::from(u32::MAX) {
+        match geometry.size() / sector > u64::from(u32::MAX) {
             true => Err(WriteError::Volume(geometry.size())),
             false => Ok(geometry),
         }
     }
 
     /// At least that many clusters.
-    fn of_clusters(clusters: u64, cluster: u64) -> Self {
+    fn of_clusters(clusters: u64, (cluster, sector): (u64, u64)) -> Self {
         let limits = [4085, 65525];
         let near = limits.into_iter().find(|limit| (limit - MARGIN..limit + MARGIN).contains(&clusters));
         let clusters = near.map_or(clusters, |limit| limit + MARGIN);
-        let mut geometry = Self::divide(Width::of(clusters), clusters, cluster);
+        let mut geometry = Self::divide(Width::of(clusters), clusters, (cluster, sector));
         // Whole tracks: what is left over becomes clusters, when it is enough for one.
-        let sectors = (geometry.size() / SECTOR).next_multiple_of(TRACK);
-        geometry.clusters = (sectors * SECTOR - geometry.data_at()) / cluster;
+        let sectors = (geometry.size() / sector).next_multiple_of(TRACK);
+        geometry.clusters = (sectors * sector - geometry.data_at()) / cluster;
         geometry
     }
 
     /// As many clusters as fit.
-    fn of_size(size: u64, cluster: u64) -> Result<Self, WriteError> {
+    fn of_size(size: u64, (cluster, sector): (u64, u64)) -> Result<Self, WriteError> {
         for (width, limit) in [(Width::Fat12, 4085), (Width::Fat16, 65525), (Width::Fat32, 0x0fff_fff5)] {
             // Too many by the tables' own room, which only makes the tables a little larger.
             let most = (size / cluster).min(limit - MARGIN);
-            let geometry = Self::divide(width, most, cluster);
+            let geometry = Self::divide(width, most, (cluster, sector));
             let Some(room) = size.checked_sub(geometry.data_at()) else {
                 return Err(WriteError::Full { needed: geometry.data_at() + cluster, size });
             };
@@ -89,14 +89,14 @@ impl Geometry {
         Err(WriteError::Volume(size))
     }
 
-    fn divide(width: Width, clusters: u64, cluster: u64) -> Self {
-        let table = width.table_bytes(clusters + TRACK).div_ceil(SECTOR);
+    fn divide(width: Width, clusters: u64, (cluster, sector): (u64, u64)) -> Self {
+        let table = width.table_bytes(clusters + TRACK).div_ceil(sector);
         let least = if width == Width::Fat32 { 32 } else { 1 };
-        let mut geometry = Self { width, cluster, clusters, reserved: least, table };
+        let mut geometry = Self { width, cluster, clusters, sector, reserved: least, table };
         // What is before the data is filled up, so that every cluster is aligned.
         let over = geometry.data_at() % ALIGNMENT;
         if over != 0 {
-            geometry.reserved += (ALIGNMENT - over) / SECTOR;
+            geometry.reserved += (ALIGNMENT - over) / sector;
         }
         geometry
     }
@@ -107,7 +107,7 @@ impl Geometry {
     }
 
     pub fn root_at(&self) -> u64 {
-        (self.reserved + TABLES * self.table) * SECTOR
+        (self.reserved + TABLES * self.table) * self.sector
     }
 
     fn data_at(&self) -> u64 {
@@ -120,22 +120,22 @@ impl Geometry {
     }
 
     pub fn tables_at(&self) -> impl Iterator<Item = u64> + use<> {
-        let (reserved, table) = (self.reserved, self.table);
-        (0..TABLES).map(move |number| (reserved + number * table) * SECTOR)
+        let (reserved, table, sector) = (self.reserved, self.table, self.sector);
+        (0..TABLES).map(move |number| (reserved + number * table) * sector)
     }
 
     pub fn boot_sector(&self, plan: &Plan, label: &Short) -> Vec<u8> {
         let is32 = self.width == Width::Fat32;
-        let mut boot = vec![0; SECTOR as usize];
+        let mut boot = vec![0; self.sector as usize];
         let mut at = |offset: usize, value: &[u8]| put(&mut boot, offset, value);
-        let sectors = self.size() / SECTOR;
+        let sectors = self.size() / self.sector;
         // A BIOS that runs it is sent on to the next device: int 18h, hlt, jmp.
         let code = if is32 { 0x5a } else { 0x3e };
         at(0, &[0xeb, code - 2, 0x90]);
         at(usize::from(code), &[0xcd, 0x18, 0xf4, 0xeb, 0xfd]);
         at(3, b"MSWIN4.1");
-        at(11, &(SECTOR as u16).to_le_bytes());
-        at(13, &[(self.cluster / SECTOR) as u8]);
+        at(11, &(self.sector as u16).to_le_bytes());
+        at(13, &[(self.cluster / self.sector) as u8]);
         at(14, &(self.reserved as u16).to_le_bytes());
         at(16, &[TABLES as u8]);
         at(17, &(if is32 { 0 } else { (ROOT / ENTRY as u64) as u16 }).to_le_bytes());
@@ -146,7 +146,7 @@ impl Geometry {
         at(21, &[0xf8]);
         at(24, &(TRACK as u16).to_le_bytes());
         at(26, &64u16.to_le_bytes());
-        at(28, &plan.hidden_sectors.to_le_bytes());
+        at(28, &u32::try_from(plan.start / self.sector).unwrap_or(0).to_le_bytes());
         let extended = if is32 {
             at(36, &(self.table as u32).to_le_bytes());
             // The root directory is the first of the chains; FSInfo and the copy of this sector.

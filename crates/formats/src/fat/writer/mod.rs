@@ -6,7 +6,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use geometry::{Geometry, SECTOR};
+use geometry::Geometry;
 use tree::{Directory, Node};
 
 use super::attributes::{ARCHIVE, DIRECTORY, LABEL};
@@ -36,8 +36,10 @@ pub struct Plan {
     pub epoch: u64,
     /// Bytes of the volume; without it the volume is as large as its files.
     pub size: Option<u64>,
-    /// Where the volume begins on its disk, in sectors of 512 bytes, 0 when it is no partition.
-    pub hidden_sectors: u32,
+    /// At which byte of its disk the volume begins, 0 when it is no partition.
+    pub start: u64,
+    /// Bytes of a sector, which are those of the disk: 512, 1024, 2048 or 4096.
+    pub sector: u64,
     /// The files.
     pub files: Vec<NewFile>,
 }
@@ -100,7 +102,7 @@ impl Plan {
             root.insert(file)?;
         }
         root.shorten();
-        let geometry = Geometry::new(&root, self.size)?;
+        let geometry = Geometry::new(&root, self.size, self.sector)?;
         let mut layout = Layout {
             image: Mosaic::new(self.size.unwrap_or(geometry.size())),
             placed: BTreeMap::new(),
@@ -224,14 +226,14 @@ impl Layout {
         if self.geometry.width == Width::Fat32 {
             let info = self.fs_info();
             for (sector, bytes) in [(1, info.clone()), (6, boot.clone()), (7, info)] {
-                self.image.bytes(sector * SECTOR, bytes);
+                self.image.bytes(sector * self.geometry.sector, bytes);
             }
         }
         self.image.bytes(0, boot);
     }
 
     fn fs_info(&self) -> Vec<u8> {
-        let mut info = vec![0; SECTOR as usize];
+        let mut info = vec![0; self.geometry.sector as usize];
         put(&mut info, 0, b"RRaA");
         put(&mut info, 484, b"rrAa");
         let free = self.geometry.clusters - (self.next - 2);
