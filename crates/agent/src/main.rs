@@ -34,6 +34,7 @@ mod report;
 mod rescue;
 mod root;
 mod share;
+mod signature;
 mod stream;
 mod supervise;
 mod survive;

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use bootwright_formats::gpt::{SectorSize, Table};
+use bootwright_formats::gpt::{Attributes, Guid, Partition, SectorSize, Table, kinds};
 use bootwright_formats::mbr::Record;
 use bootwright_formats::{FileBytes, Mosaic};
 use bootwright_plan::foreign_root::Check;
 
+use super::partition::native;
 use super::*;
 
 const MIB: u64 = 1 << 20;
