@@ -4,6 +4,7 @@ use bootwright_e2e::{LOGIN, MEDIA, Scenario};
 use bootwright_vm::machine::{Attach, Firmware};
 
 #[test]
+#[ignore = "long"]
 fn a_uefi_machine_boots_the_cd_to_login() {
     let scenario = Scenario::new(MEDIA).boot_medium("iso", Attach::Cd, Firmware::Uefi);
     scenario.sees("reading sr0, partition 2");

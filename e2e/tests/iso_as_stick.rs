@@ -11,6 +11,7 @@ fn a_uefi_machine_boots_the_iso_as_a_stick() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_bios_machine_boots_the_iso_as_a_stick() {
     let scenario = Scenario::new(MEDIA).boot_medium("iso", Attach::Usb, Firmware::Bios);
     scenario.sees("reading sda, partition 2");
@@ -18,6 +19,7 @@ fn a_bios_machine_boots_the_iso_as_a_stick() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_stick_onto_which_the_tree_of_the_iso_was_copied_boots() {
     let scenario = Scenario::new(MEDIA);
     let stick = scenario.stick_with_tree_of_iso();

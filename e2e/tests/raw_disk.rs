@@ -4,6 +4,7 @@ use bootwright_e2e::{LOGIN, MEDIA, Scenario};
 use bootwright_vm::machine::{Attach, Firmware};
 
 #[test]
+#[ignore = "long"]
 fn a_uefi_machine_boots_the_disk_to_login_without_any_network() {
     let scenario = Scenario::new(MEDIA).boot_medium("raw", Attach::Disk, Firmware::Uefi);
     scenario.sees("reading sda, partition 2");

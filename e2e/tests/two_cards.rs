@@ -16,6 +16,7 @@ fn a_card_from_which_the_server_cannot_be_reached_does_not_win_for_good() {
 }
 
 #[test]
+#[ignore = "long"]
 fn the_card_that_bootif_names_is_the_one() {
     let append = format!("BOOTIF=01-{}", SECOND_MAC.replace(':', "-"));
     let scenario = Scenario::new("hello").serve().second_card().boot_directly(&append, 1024);

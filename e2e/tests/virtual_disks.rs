@@ -15,21 +15,25 @@ fn qcow2_boots() {
 }
 
 #[test]
+#[ignore = "long"]
 fn vmdk_boots() {
     boots("vmdk");
 }
 
 #[test]
+#[ignore = "long"]
 fn vhd_boots() {
     boots("vhd");
 }
 
 #[test]
+#[ignore = "long"]
 fn vhdx_boots() {
     boots("vhdx");
 }
 
 #[test]
+#[ignore = "long"]
 fn vdi_boots() {
     boots("vdi");
 }

@@ -30,6 +30,7 @@ fn a_uefi_machine_boots_by_http_over_the_switch() {
 }
 
 #[test]
+#[ignore = "long"]
 fn a_bios_machine_boots_by_ipxe_over_the_switch() {
     comes_up(&["--via", "pxe", "--firmware", "bios"]);
 }

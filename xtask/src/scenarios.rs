@@ -15,6 +15,10 @@ use crate::{Result, images};
 /// Scenarios that run at once: each has one or two machines under TCG, which take a core each.
 const AT_ONCE: usize = 2;
 
+/// The longest ones begin first, so that none of them is alone at the end.
+const FIRST: &[&str] =
+    &["disk_update", "disk_cache", "streamed_root", "surviving_seeder", "virtual_disks", "vm_"];
+
 /// Scenarios, all of them long, of images that take minutes to make.
 const CLOUD: &[&str] = &["cloud_disk"];
 const SECTORS: &[&str] = &["disk_with_large_sectors"];
@@ -47,6 +51,9 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
         return Err(format!("no scenario has a name with {} in it", names.join(" or ")));
     }
     println!("── {} scenarios, {AT_ONCE} at a time", queue.len());
+    queue.sort_by_key(|(name, _)| {
+        FIRST.iter().position(|first| name.starts_with(first)).unwrap_or(FIRST.len())
+    });
     queue.reverse();
     let queue = Mutex::new(queue);
     let failed = Mutex::new(Vec::new());
