@@ -179,7 +179,7 @@ impl Server {
 
     /// By the server's torrent, from its seeder and its web seed.
     fn libtorrent(&self, torrent: &Path, directory: &Path) -> Result<Command> {
-        let url = format!("{}/root.torrent", self.image);
+        let url = format!("{}/{}.torrent", self.image, self.name);
         shell::output(Command::new("curl").arg("-sSfo").arg(torrent).arg(url))?;
         let mut command = Command::new("sh");
         let script =

@@ -73,6 +73,9 @@ struct Image {
 
 /// Measures time and bytes of each case.
 pub fn run(context: &Context) -> Result<Vec<Row>> {
+    // A network in a user's namespace has the host's; Linux's default is CUBIC.
+    let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    println!("   TCP's congestion control: {}", control.trim());
     let image = image(&context.scratch)?;
     let mut rows = Vec::new();
     for (index, case) in CASES.iter().enumerate() {

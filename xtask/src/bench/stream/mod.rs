@@ -4,6 +4,8 @@
 //! The root is that of `examples/hello` with ballast that nobody reads and nothing compresses. dracut gets it as
 //! squashfs, the only form that it takes, and its own kernel, which is that of this Debian's suite.
 
+mod afterwards;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,7 +41,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         Boot::Kernel { kernel: kernel.image(), initrd: dracut, cmdline: agent::livenet_line(&url, "") };
 
     let first = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Complete)?;
-    let second = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Complete)?;
+    let second = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Measured)?;
     let ram = boot(context, &streamed, parts.boot("bootwright.mode=ram"), Until::Login)?;
     let livenet = boot(context, &squashed, livenet, Until::Login)?;
 
@@ -51,7 +53,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         aim: "≤ 0.25",
         met: second.login <= theirs / 4.0,
     };
-    Ok(vec![
+    let mut rows = vec![
         took("ram", ram.login),
         took("dracut livenet", livenet.login),
         Row {
@@ -70,7 +72,9 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
             aim: "≤ 0.2",
             met: second.stalls <= first.stalls / 5.0,
         },
-    ])
+    ];
+    rows.extend(second.afterwards);
+    Ok(rows)
 }
 
 /// How far a boot is followed.
@@ -79,6 +83,8 @@ enum Until {
     Login,
     /// The root is complete, and the trace told.
     Complete,
+    /// And the system has been asked what that is like.
+    Measured,
 }
 
 /// One boot.
@@ -87,6 +93,8 @@ struct Figure {
     login: f64,
     /// Reads that waited longer than 0.1 s; 0 where nobody counts.
     stalls: f64,
+    /// See [`afterwards`].
+    afterwards: Vec<Row>,
 }
 
 /// Boots one machine in a network of its own. What the server learns of the boot stays in its state.
@@ -98,20 +106,24 @@ fn boot(context: &Context, image: &Path, boot: Boot, until: Until) -> Result<Fig
     let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
     let builder = builder.boot(boot).memory(MEMORY).on_reboot(OnReboot::Exit);
     let begun = Instant::now();
-    let machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
+    let mut machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
     let mut tc = network.server("tc");
     tc.args(["qdisc", "add", "dev", machine.tap().unwrap_or_default(), "root", "tbf"]);
     shell::output(tc.args(["rate", RATE, "burst", "256kb", "latency", "50ms"]))?;
     see(&machine, &server, "login:")?;
     let login = begun.elapsed().as_secs_f64();
     let mut stalls = 0.0;
-    if until == Until::Complete {
+    if until != Until::Login {
         let line = see(&machine, &server, r"MiB streamed in .* (\d+) of them longer than 0\.1 s")?;
         stalls = line.parse().unwrap_or_default();
         see(&machine, &server, "the trace of this boot is told")?;
     }
     println!("   {}: {login:.1} s, {stalls} stalls", image.display());
-    Ok(Figure { login, stalls })
+    let afterwards = match until {
+        Until::Measured => afterwards::rows(&mut machine, &server)?,
+        Until::Login | Until::Complete => Vec::new(),
+    };
+    Ok(Figure { login, stalls, afterwards })
 }
 
 /// Waits for a line of the console, and gives what its first group holds.
