@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 pub use links::Link;
-pub use way::Way;
+pub use way::{Way, by_proxy};
 
 use links::Links;
 use search::Search;

@@ -23,10 +23,14 @@ impl Way {
     pub fn client(&self, trust: &Trust) -> Result<Client, TrustError> {
         let resolver = dns::Resolver::new(&self.servers, &self.search);
         let client = Client::new(resolver, trust, Timeouts::default())?;
-        let proxy = self.proxy.as_ref().and_then(|proxy| Some((Url::parse(&proxy.url).ok()?, &proxy.except)));
-        Ok(match proxy {
-            Some((url, except)) => client.by_proxy(&url, except),
-            None => client,
-        })
+        Ok(by_proxy(client, self.proxy.as_ref()))
+    }
+}
+
+/// The same client, asking through `proxy`.
+pub fn by_proxy(client: Client, proxy: Option<&Proxy>) -> Client {
+    match proxy.and_then(|proxy| Some((Url::parse(&proxy.url).ok()?, &proxy.except))) {
+        Some((url, except)) => client.by_proxy(&url, except),
+        None => client,
     }
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use bootwright_fetch::Client;
 use bootwright_image::timeline::{Event, Failed, MachineId, Progress, Report, Stage};
+use bootwright_plan::proxy::Proxy;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -77,7 +78,7 @@ struct State {
 impl Reporter {
     /// A reporter that does not know its server yet.
     pub fn new(machine: MachineId, image: Option<String>) -> Self {
-        let spool = Spool { url: None, machine, image, pending: Vec::new() };
+        let spool = Spool { url: None, machine, image, proxy: None, pending: Vec::new() };
         let state = State { spool, queue: VecDeque::new(), client: None, progress: None, told: None };
         let shared = Shared { state: Mutex::new(state), changed: Notify::new(), empty: Notify::new() };
         let reporter = Self(Arc::new(shared));
@@ -132,6 +133,11 @@ impl Reporter {
         state.spool.machine.mac = mac;
         state.client = Some(client);
         self.0.changed.notify_one();
+    }
+
+    /// What the system tells goes through `proxy`.
+    pub fn go_through(&self, proxy: Option<Proxy>) {
+        self.state().spool.proxy = proxy;
     }
 
     /// The URL of reports is known, but there is no network to send them: the system shall.

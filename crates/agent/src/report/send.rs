@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bootwright_fetch::{Client, Retries, RetryPolicy, Timeouts, Trust, TrustError, dns, post_json};
 use bootwright_image::timeline::Report;
+use bootwright_plan::proxy::Proxy;
 use url::Url;
+
+use crate::network::by_proxy;
 
 /// A server that takes longer to answer a report is not waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,8 +41,9 @@ pub async fn post(client: &Client, url: &Url, report: &Report) -> Result<(), Sen
 }
 
 /// A client that finds names as the running system does.
-pub fn client_of_system() -> Result<Arc<Client>, SendError> {
+pub fn client_of_system(proxy: Option<&Proxy>) -> Result<Arc<Client>, SendError> {
     let trust = Trust { extra_pem: fs::read(CA_IN_SYSTEM).or_else(|_| fs::read(CA)).ok() };
     let timeouts = Timeouts { connect: TIMEOUT, answer: TIMEOUT, stall: TIMEOUT };
-    Ok(Arc::new(Client::new(dns::Resolver::from_system(), &trust, timeouts)?))
+    let client = Client::new(dns::Resolver::from_system(), &trust, timeouts)?;
+    Ok(Arc::new(by_proxy(client, proxy)))
 }

@@ -1,10 +1,12 @@
 //! What is still to be told when the worker is gone: `/run/bootwright/report.json`.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::{Duration, Instant};
 
 use bootwright_image::timeline::{Event, MachineId, Report, Stage};
+use bootwright_plan::proxy::Proxy;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -22,6 +24,8 @@ pub struct Spool {
     pub machine: MachineId,
     /// Its image.
     pub image: Option<String>,
+    /// Through whom the server is asked.
+    pub proxy: Option<Proxy>,
     /// What has not been told yet.
     pub pending: Vec<Event>,
 }
@@ -57,7 +61,9 @@ impl Spool {
     /// Writes it down for a process that comes later.
     pub fn save(&self) -> io::Result<()> {
         fs::create_dir_all("/run/bootwright")?;
-        fs::write(SPOOL, serde_json::to_vec(self)?)
+        // A proxy may have a password.
+        let file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(SPOOL);
+        file?.write_all(&serde_json::to_vec(self)?)
     }
 }
 
@@ -71,19 +77,24 @@ pub fn tell(stage: Stage, text: String, limit: Duration) -> Result<(), TellError
     let report = Report { machine, image, events: spool.pending, progress: None };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TellError::Setup)?;
-    runtime.block_on(tell_patiently(&url, &report, limit))?;
+    runtime.block_on(tell_patiently(&url, spool.proxy.as_ref(), &report, limit))?;
     spool.pending = Vec::new();
     // Told twice is better than not at all: a spool that stays is no failure.
     let _ = spool.save();
     Ok(())
 }
 
-async fn tell_patiently(url: &Url, report: &Report, limit: Duration) -> Result<(), TellError> {
+async fn tell_patiently(
+    url: &Url,
+    proxy: Option<&Proxy>,
+    report: &Report,
+    limit: Duration,
+) -> Result<(), TellError> {
     let started = Instant::now();
     let mut wait = FIRST_WAIT;
     loop {
         // The name servers of the system may still be coming: they are read anew each time.
-        let result = match send::client_of_system() {
+        let result = match send::client_of_system(proxy) {
             Ok(client) => send::post(&client, url, report).await,
             Err(error) => Err(error),
         };

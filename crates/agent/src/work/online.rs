@@ -189,6 +189,7 @@ impl Work {
         let Some(url) = boot::report(self.instructions.options.report.as_deref(), image) else {
             return;
         };
+        self.reporter.go_through(online.way.proxy.clone());
         self.reporter.send_to(url, Arc::clone(&online.client), online.network.link.mac.to_string());
         // A worker that dies from here on is reported by another process, which needs to know where to.
         if let Err(error) = self.reporter.spool().save() {
