@@ -6,14 +6,33 @@ use std::path::{Path, PathBuf};
 
 use crate::{Result, shell};
 
-/// The release binary, built when something changed: what a user would install. `BOOTWRIGHT_BIN` names another
-/// one that is built already.
-pub fn bootwright() -> Result<PathBuf> {
+/// How the program is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// What a user would install, to be measured.
+    Release,
+    /// The same in a fraction of the time, linked less thoroughly, to be tested and shown.
+    Quick,
+}
+
+impl Profile {
+    /// Its name in Cargo.toml and below `target`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Quick => "quick",
+        }
+    }
+}
+
+/// The program, built when something changed. `BOOTWRIGHT_BIN` names another one that is built already.
+pub fn bootwright(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("BOOTWRIGHT_BIN") {
         return PathBuf::from(&built).canonicalize().map_err(|error| format!("BOOTWRIGHT_BIN: {error}"));
     }
-    shell::run("build bootwright", &mut shell::cargo(&["build", "--release", "--package", "bootwright"]))?;
-    Ok(shell::root().join("target/release/bootwright"))
+    let arguments = ["build", "--profile", profile.name(), "--package", "bootwright"];
+    shell::run("build bootwright", &mut shell::cargo(&arguments))?;
+    Ok(shell::root().join("target").join(profile.name()).join("bootwright"))
 }
 
 /// Where the images are kept between runs.

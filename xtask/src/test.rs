@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::images::Profile;
 use crate::packages::{self, Need};
 use crate::shell::{cargo, command, has, run};
 use crate::{Result, debian13, images, scenarios};
@@ -27,7 +28,7 @@ pub fn everything(scope: Scope) -> Result<()> {
         licences(),
         scripts(),
     ];
-    let bootwright = images::bootwright()?;
+    let bootwright = images::bootwright(Profile::Quick)?;
     let title = "unit and property tests, outside judges";
     results.push(run(title, unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright)));
     if scope == Scope::All {
@@ -41,7 +42,7 @@ pub fn everything(scope: Scope) -> Result<()> {
 /// `cargo xtask scenario`.
 pub fn scenarios(names: &[&str]) -> Result<()> {
     packages::install(Need::Test)?;
-    let bootwright = images::bootwright()?;
+    let bootwright = images::bootwright(Profile::Quick)?;
     scenarios::run(&bootwright, Scope::All, names)
 }
 

@@ -25,6 +25,7 @@ mod uki;
 
 use std::path::PathBuf;
 
+use crate::images::Profile;
 use crate::packages::{self, Need};
 use crate::{Result, images, shell};
 
@@ -90,7 +91,7 @@ pub fn run(names: &[&str]) -> Result<()> {
         return Err(format!("no benchmark {unknown}: there are {}", known.join(", ")));
     }
     let built = names.is_empty() || names.iter().any(|name| !WITHOUT_PROGRAM.contains(name));
-    let bootwright = if built { images::bootwright()? } else { PathBuf::new() };
+    let bootwright = if built { images::bootwright(Profile::Release)? } else { PathBuf::new() };
     for (name, benchmark) in BENCHMARKS {
         let wanted = if names.is_empty() { !BY_NAME.contains(name) } else { names.contains(name) };
         if !wanted {

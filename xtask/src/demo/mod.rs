@@ -14,6 +14,7 @@ use bootwright_vm::server::{ByTftp, Dhcp, Serving};
 use bootwright_vm::{Lab, Machine, Road, Server};
 use regex_lite::Regex;
 
+use crate::images::Profile;
 use crate::packages::{self, Need};
 use crate::{Result, images};
 
@@ -28,7 +29,7 @@ const MACHINES: [(&str, Road, Firmware); 2] =
 pub fn run() -> Result<()> {
     let begun = Instant::now();
     packages::install(Need::Demo)?;
-    let bootwright = images::bootwright()?;
+    let bootwright = images::bootwright(Profile::Quick)?;
     let image = images::build(&bootwright, "hello", "hello")?;
 
     let state = tempfile::tempdir().map_err(|error| format!("a directory for the server: {error}"))?;
