@@ -4,7 +4,8 @@
 //! 2. Drivers start loading, and go on loading ([`crate::devices`]).
 //! 3. Which image ([`bootwright_plan::boot`]), unless it is embedded or [on a local medium](local).
 //! 4. The network ([`crate::network`]), and with it the server and the reports.
-//! 5. The root, verified ([`crate::root`]), or [kept on a disk](crate::disk), that of another builder ([`foreign`]), or a kernel ([`next_kernel`]).
+//! 5. The root, verified ([`crate::root`]) or [kept on a disk](crate::disk), that of another builder ([`foreign`]), or
+//!    a kernel ([`next_kernel`]).
 //! 6. Mounted or loaded ([`crate::boot`]), handed over to PID 1.
 
 mod disk;
@@ -24,7 +25,7 @@ use bootwright_image::Pin;
 use bootwright_image::manifest::Mode;
 use bootwright_image::timeline::{Stage, Step};
 use bootwright_plan::address::ImageAddress;
-use bootwright_plan::boot::{self as planned, Boot, decide};
+use bootwright_plan::boot::{self as planned, Boot, Refusal, decide};
 use bootwright_plan::foreign_root::ForeignRoot;
 use bootwright_plan::{Instructions, address, aria2, contradictions, time};
 use rustix::mount::{MountFlags, mount};
@@ -114,6 +115,16 @@ async fn boot(instructions: Instructions) -> HandOver {
     }
 }
 
+/// The line cannot be carried out; the failure says of which step that is.
+fn refused(refusal: Refusal) -> Failure {
+    let failure = Failure::new(refusal.to_string());
+    match refusal {
+        Refusal::Address(_) => failure.at(Step::Address),
+        Refusal::Unverified(_) => failure.at(Step::Verify),
+        Refusal::EmbedWithoutPin | Refusal::MediumWithoutPin | Refusal::Remote(_) => failure,
+    }
+}
+
 impl Work {
     async fn steps(&self) -> Result<HandOver, Failure> {
         if let Some(request) = aria2::Request::of(&self.instructions).map_err(Failure::new)?
@@ -122,7 +133,7 @@ impl Work {
             return Ok(handover);
         }
         let decided = decide(&self.instructions, firmware_variables::read);
-        match decided.map_err(|refusal| Failure::new(refusal.to_string()))? {
+        match decided.map_err(refused)? {
             Boot::Embedded(pin) => self.boot_embedded(pin),
             Boot::Medium(pin) => self.medium_alone(pin).await,
             Boot::RemoteMedium(remote, pin) => self.remote_medium(&remote, pin).await,
