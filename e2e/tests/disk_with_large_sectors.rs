@@ -13,6 +13,7 @@ fn a_uefi_machine_boots_it_to_login() {
     scenario.sees("every byte of the root is verified");
     scenario.sees(LOGIN);
     scenario.types("root\n");
+    scenario.sees("Hello from bootwright");
     scenario.types("cat /sys/block/vda/queue/logical_block_size\n");
     scenario.sees(r"^4096\s*$");
 }
