@@ -27,6 +27,7 @@ fn two_peers_go_on_where_the_server_stops_and_the_machine_gives_what_it_got() {
     scenario.types("root\n");
     scenario.sees("Hello from bootwright");
     scenario.full_speed();
+    scenario.sees("the root is complete, on /dev/loop0: nothing depends on the network any more");
     let account = scenario.sees(r"MiB streamed in .* MiB from mirrors, .* MiB from 2 peers");
     let mib = |from: &str| -> f32 {
         let text = account.split(from).next().and_then(|text| text.rsplit(' ').next());
@@ -34,7 +35,6 @@ fn two_peers_go_on_where_the_server_stops_and_the_machine_gives_what_it_got() {
     };
     let (mirrors, peers) = (mib(" MiB from mirrors"), mib(" MiB from 2 peers"));
     assert!(peers > 3.0 * mirrors, "{account}");
-    scenario.sees("the root is complete, on /dev/loop0: nothing depends on the network any more");
     assert_eq!(scenario.leeched(ADDRESS), scenario.root().digest);
     scenario.types("systemctl stop bootwright-seed; dmesg | grep -o 'seeding ends.*'\n");
     scenario.sees(r"^seeding ends: [1-9][0-9]* MiB went to [1-9][0-9]* peers");
