@@ -34,7 +34,8 @@ const CASES: &[Case] = &[
     Case {
         ours: "zstd",
         erofs: "zstd,level=15",
-        squashfs: &["-comp", "zstd", "-Xcompression-level", "15"],
+        // Of level 15 by itself, and in 4.5 it loses the argument that says so.
+        squashfs: &["-comp", "zstd"],
         packages: SMALL,
         tails: false,
     },
