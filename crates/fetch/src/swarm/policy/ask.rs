@@ -16,6 +16,10 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Of a chunk that somebody waits for, either of them is that much.
 const URGENT: Duration = Duration::from_millis(200);
 
+/// While a chunk that somebody waits for comes, nothing else is asked for, for so long: on a slow link it would only
+/// make that take longer. A peer that takes its time must not leave the link idle, though.
+const ALONE: Duration = Duration::from_secs(1);
+
 /// Peers that are asked at one time. Each machine's uplink then has about so many requests waiting, however
 /// large the fleet is: enough that it never idles, few enough that none waits for long.
 const ASKED: usize = 16;
@@ -60,6 +64,10 @@ impl Swarm {
         let length = limits.length(block.chunk);
         peer.measure_rate(length, asked_at, now);
         self.cancel_all(block.chunk);
+        if self.table.is_demanded(block.chunk) {
+            // They were not asked while it came.
+            self.free.extend(self.peers.keys());
+        }
         // Its bytes are in memory until it is verified: it stays under way.
         self.table.set(block.chunk, State::Arrived);
         Got::Whole
@@ -106,16 +114,24 @@ impl Swarm {
             return false;
         }
         let crowded = peer.attempts.is_empty() && !peer.greeting.origin && self.asked >= ASKED;
-        let chosen = match crowded {
+        let awaited = self.awaits_demanded(now);
+        let chosen = match crowded || awaited {
             true => self.table.open_demand(&peer.has),
             false => self.table.choose(&peer.has, &mut self.random),
         };
-        if crowded && chosen.is_none() {
-            return false;
-        }
-        let Some(chunk) = chosen.or_else(|| self.take_over(now, id)) else { return false };
+        let late = || if crowded { None } else { self.take_over(now, id, awaited) };
+        let Some(chunk) = chosen.or_else(late) else { return false };
         self.ask(now, id, chunk);
         true
+    }
+
+    /// Whether a peer has just been asked for something that somebody waits for, and has not sent it yet.
+    fn awaits_demanded(&self, now: Duration) -> bool {
+        let recent = |attempt: &Attempt| now.saturating_sub(attempt.asked_at) < ALONE;
+        self.table.has_demands()
+            && self.peers.values().flat_map(|peer| &peer.attempts).any(|attempt| {
+                recent(attempt) && self.table.is_demanded(attempt.chunk)
+            })
     }
 
     fn ask(&mut self, now: Duration, id: PeerId, chunk: u32) {
@@ -134,8 +150,8 @@ impl Swarm {
         self.ask_more(id);
     }
 
-    /// A chunk that another peer lets wait and that `id`, who idles, has too.
-    fn take_over(&mut self, now: Duration, id: PeerId) -> Option<u32> {
+    /// A chunk that another peer lets wait and that `id`, who idles, has too; `demanded`: one that somebody waits for.
+    fn take_over(&mut self, now: Duration, id: PeerId, demanded: bool) -> Option<u32> {
         let taker = self.peers.get(&id)?;
         if !taker.attempts.is_empty() || now < self.late_from {
             return None;
@@ -154,7 +170,8 @@ impl Swarm {
                 };
                 let late = waits >= patience;
                 late_from = late_from.min(attempt.last + patience);
-                if alone && late && taker.has.has(attempt.chunk) {
+                let fits = !demanded || self.table.is_demanded(attempt.chunk);
+                if alone && late && fits && taker.has.has(attempt.chunk) {
                     let found = (attempt.last, *other, attempt.chunk, attempt.started());
                     oldest = oldest.filter(|oldest| oldest.0 <= found.0).or(Some(found));
                 }

@@ -111,6 +111,11 @@ impl Table {
         }
     }
 
+    /// Whether somebody may be waiting for a chunk.
+    pub(super) fn has_demands(&self) -> bool {
+        !self.demanded.is_empty()
+    }
+
     /// Whether somebody waits for `chunk`.
     pub(super) fn is_demanded(&self, chunk: u32) -> bool {
         self.is_demanded.has(chunk)

@@ -41,7 +41,26 @@ fn what_somebody_waits_for_is_asked_for_first() {
     unchoke(&mut swarm, 0);
     assert_eq!(asked(&mut swarm, NOW), [31]);
     unchoke(&mut swarm, 1);
-    assert_eq!(asked(&mut swarm, NOW), [7]);
+    assert!(asked(&mut swarm, NOW).is_empty(), "what nobody waits for would only slow it down");
+    for at in 0..swarm.limits().blocks(31) {
+        let block = swarm.limits().block(31, at);
+        swarm.arrived(NOW, PeerId(0), block);
+    }
+    assert_eq!(asked(&mut swarm, NOW).first(), Some(&7));
+}
+
+#[test]
+fn a_peer_that_lets_a_reader_wait_does_not_leave_the_link_idle() {
+    let mut swarm = machine(100, 3);
+    swarm.demand([31]);
+    unchoke(&mut swarm, 0);
+    assert_eq!(asked(&mut swarm, NOW), [31]);
+    unchoke(&mut swarm, 1);
+    assert!(asked(&mut swarm, NOW).is_empty());
+    assert_eq!(asked(&mut swarm, NOW + Duration::from_millis(300)), [31], "of the other");
+    unchoke(&mut swarm, 2);
+    let later = asked(&mut swarm, NOW + Duration::from_secs(2));
+    assert!(later.iter().any(|chunk| *chunk != 31), "{later:?}");
 }
 
 #[test]
