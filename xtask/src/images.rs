@@ -11,16 +11,20 @@ use crate::{Result, shell};
 pub enum Profile {
     /// What a user would install, to be measured.
     Release,
-    /// The same in a fraction of the time, linked less thoroughly, to be tested and shown.
+    /// The same in a fraction of the time, linked less thoroughly, to be shown.
     Quick,
+    /// With overflow checks and debug assertions, to be tested: what the unit tests are built with, so that it costs
+    /// no build of its own. The agent in it is the real one.
+    Test,
 }
 
 impl Profile {
-    /// Its name in Cargo.toml and below `target`.
-    fn name(self) -> &'static str {
+    /// Its name in Cargo.toml, and its directory below `target`.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Release => "release",
-            Self::Quick => "quick",
+            Self::Release => ("release", "release"),
+            Self::Quick => ("quick", "quick"),
+            Self::Test => ("dev", "debug"),
         }
     }
 }
@@ -30,9 +34,10 @@ pub fn bootwright(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("BOOTWRIGHT_BIN") {
         return PathBuf::from(&built).canonicalize().map_err(|error| format!("BOOTWRIGHT_BIN: {error}"));
     }
-    let arguments = ["build", "--profile", profile.name(), "--package", "bootwright"];
+    let (name, directory) = profile.names();
+    let arguments = ["build", "--profile", name, "--package", "bootwright"];
     shell::run("build bootwright", &mut shell::cargo(&arguments))?;
-    Ok(shell::root().join("target").join(profile.name()).join("bootwright"))
+    Ok(shell::root().join("target").join(directory).join("bootwright"))
 }
 
 /// Where the images are kept between runs.

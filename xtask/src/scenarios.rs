@@ -24,8 +24,8 @@ const CLOUD: &[&str] = &["cloud_disk"];
 const SECTORS: &[&str] = &["disk_with_large_sectors"];
 const KEPT: &[&str] = &["disk_cache", "disk_update", "disk_with_data"];
 
-/// Builds the images and runs every scenario whose name contains one of `names` (all, when empty).
-pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
+/// Builds the images that [`run`] needs.
+pub fn build_images(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     images::build(bootwright, "hello", "hello")?;
     images::build_embedded(bootwright, "hello")?;
     images::build_media(bootwright, "hello")?;
@@ -43,6 +43,11 @@ pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     if wanted(KEPT) {
         images::build_kept(bootwright, "hello")?;
     }
+    Ok(())
+}
+
+/// Runs every scenario whose name contains one of `names` (all, when empty).
+pub fn run(bootwright: &Path, scope: Scope, names: &[&str]) -> Result<()> {
     let mut queue: Vec<_> = binaries()?
         .into_iter()
         .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| name.contains(wanted)))

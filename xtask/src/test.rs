@@ -28,13 +28,18 @@ pub fn everything(scope: Scope) -> Result<()> {
         licences(),
         scripts(),
     ];
-    let bootwright = images::bootwright(Profile::Quick)?;
-    let title = "unit and property tests, outside judges";
-    results.push(run(title, unit_tests(scope).env("BOOTWRIGHT_BIN", &bootwright)));
+    let bootwright = images::bootwright(Profile::Test)?;
+    // The tests wait for clocks and sockets half of the time: meanwhile the images are built.
+    let built = std::thread::scope(|threads| {
+        let images = threads.spawn(|| scenarios::build_images(&bootwright, scope, &[]));
+        let title = "unit and property tests, outside judges";
+        results.push(run(title, &mut unit_tests(scope)));
+        images.join().unwrap_or_else(|_| Err("building the images has panicked".to_owned()))
+    });
     if scope == Scope::All {
         results.push(run("the agent with FTP, which is off otherwise", &mut with_ftp()));
     }
-    results.push(scenarios::run(&bootwright, scope, &[]));
+    results.push(built.and_then(|()| scenarios::run(&bootwright, scope, &[])));
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
 }
@@ -42,7 +47,8 @@ pub fn everything(scope: Scope) -> Result<()> {
 /// `cargo xtask scenario`.
 pub fn scenarios(names: &[&str]) -> Result<()> {
     packages::install(Need::Test)?;
-    let bootwright = images::bootwright(Profile::Quick)?;
+    let bootwright = images::bootwright(Profile::Test)?;
+    scenarios::build_images(&bootwright, Scope::All, names)?;
     scenarios::run(&bootwright, Scope::All, names)
 }
 

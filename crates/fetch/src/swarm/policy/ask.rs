@@ -128,10 +128,8 @@ impl Swarm {
     /// Whether a peer has just been asked for something that somebody waits for, and has not sent it yet.
     fn awaits_demanded(&self, now: Duration) -> bool {
         let recent = |attempt: &Attempt| now.saturating_sub(attempt.asked_at) < ALONE;
-        self.table.has_demands()
-            && self.peers.values().flat_map(|peer| &peer.attempts).any(|attempt| {
-                recent(attempt) && self.table.is_demanded(attempt.chunk)
-            })
+        let awaited = |attempt: &Attempt| recent(attempt) && self.table.is_demanded(attempt.chunk);
+        self.table.has_demands() && self.peers.values().any(|peer| peer.attempts.iter().any(awaited))
     }
 
     fn ask(&mut self, now: Duration, id: PeerId, chunk: u32) {
