@@ -40,6 +40,23 @@ systemd-repart --empty=create --size=auto --dry-run=no --definitions=defs --json
 grep -o '"roothash":"[0-9a-f]*"' partitions.json | head -n 1 | cut -d '"' -f 4 > roothash
 "#;
 
+/// The same tree as a `/usr` of its own, with its dm-verity, and beside it a root with nothing but links into it.
+const SMALL_USR: &str = r#"mkdir links
+mv tree usr
+for name in bin sbin; do ln -s usr/$name links/$name; done
+for name in dev etc proc run sys tmp usr; do mkdir -p links/$name; done
+rmdir usr/etc
+truncate -s 16M usr.ext4
+fakeroot mkfs.ext4 -q -d usr usr.ext4
+mksquashfs links links.squashfs -quiet -all-root
+mkdir defs
+printf '[Partition]\nType=usr\nCopyBlocks=%s/usr.ext4\nVerity=data\nVerityMatchKey=usr\n' "$PWD" > defs/10-usr.conf
+printf '[Partition]\nType=usr-verity\nVerity=hash\nVerityMatchKey=usr\n' > defs/20-verity.conf
+printf '[Partition]\nType=root\nCopyBlocks=%s/links.squashfs\n' "$PWD" > defs/30-root.conf
+systemd-repart --empty=create --size=auto --dry-run=no --definitions=defs --json=short image.raw > partitions.json
+grep -o '"roothash":"[0-9a-f]*"' partitions.json | head -n 1 | cut -d '"' -f 4 > usrhash
+"#;
+
 impl Scenario {
     /// Runs a script of sh in the scenario's directory `files`, which [`nginx_of_files`](Self::nginx_of_files) serves.
     pub fn making(self, script: &str) -> Self {
@@ -60,6 +77,11 @@ impl Scenario {
     /// Makes `image.raw`, a disk with that tree, and `roothash`, the root hash of its dm-verity.
     pub fn making_small_disk(self) -> Self {
         self.making_small_tree().making(SMALL_DISK)
+    }
+
+    /// Makes `image.raw`, a disk with a `/usr` of its own, and `usrhash`, the root hash of its dm-verity.
+    pub fn making_small_usr(self) -> Self {
+        self.making_small_tree().making(SMALL_USR)
     }
 
     /// The text of a file that was made.

@@ -24,6 +24,8 @@ pub struct ForeignRoot {
     pub check: Check,
     /// `roothash=`: what the kernel is told to trust, block by block.
     pub root_hash: Option<Digest>,
+    /// `usrhash=`: the same of a `/usr` of its own.
+    pub usr_hash: Option<Digest>,
     /// What is done instead of entering it, once it is there.
     pub on_success: Option<FailureAction>,
 }
@@ -33,7 +35,8 @@ pub struct ForeignRoot {
 pub enum Check {
     /// `bootwright.digest=`: the SHA-256 of the file as the server has it.
     Digest(Digest),
-    /// `roothash=`: dm-verity refuses whatever is not under that hash.
+    /// `roothash=` or `usrhash=`: dm-verity refuses whatever is not under that hash, and no partition is used for
+    /// which there is none.
     RootHash(Digest),
     /// The checksum beside the file. It tells damage; whoever can change the file can change that, too.
     Sums,
@@ -54,9 +57,9 @@ pub enum ForeignRootError {
         "the image {0} is refused: its signature is to be verified (verify=signature is the default), which this agent cannot: say its SHA-256 by bootwright.digest=, the root hash of its dm-verity by roothash=, or verify=checksum"
     )]
     Signature(String),
-    /// `roothash=` that is none.
-    #[error("roothash={0} is no SHA-256: 64 hexadecimal digits")]
-    RootHash(String),
+    /// `roothash=` or `usrhash=` that is none.
+    #[error("{0}={1} is no SHA-256: 64 hexadecimal digits")]
+    RootHash(&'static str, String),
 }
 
 /// Who names a root, and what is asked of it unless the line says more.
@@ -84,11 +87,16 @@ impl ForeignRoot {
             },
         };
         let line = &instructions.line;
-        let root_hash = line.get("roothash").map(|text| {
-            format!("sha256:{text}").parse().map_err(|_| ForeignRootError::RootHash(text.to_owned()))
-        });
-        let root_hash = root_hash.transpose()?;
-        let check = named.check(instructions, root_hash, address.url.as_str())?;
+        let hash = |key: &'static str| {
+            let hash = line.get(key).map(|text| {
+                let hash = format!("sha256:{text}").parse();
+                hash.map_err(|_| ForeignRootError::RootHash(key, text.to_owned()))
+            });
+            hash.transpose()
+        };
+        let (root_hash, usr_hash) = (hash("roothash")?, hash("usrhash")?);
+        let vouches = root_hash.or(usr_hash.filter(|_| matches!(named.part, Part::Discovered | Part::Usr)));
+        let check = named.check(instructions, vouches, address.url.as_str())?;
         let on_success = pull::on_success(line);
         Ok(Some(Self {
             form: named.form,
@@ -96,8 +104,14 @@ impl ForeignRoot {
             live: live::paths(line),
             check,
             root_hash,
+            usr_hash,
             on_success,
         }))
+    }
+
+    /// Whether something vouches for a partition with that root hash, or with none.
+    pub fn vouches_for(&self, hash: Option<Digest>) -> bool {
+        hash.is_some() || !matches!(self.check, Check::RootHash(_))
     }
 }
 
@@ -118,10 +132,10 @@ impl Named {
     fn check(
         &self,
         instructions: &Instructions,
-        root_hash: Option<Digest>,
+        hash: Option<Digest>,
         url: &str,
     ) -> Result<Check, ForeignRootError> {
-        match (instructions.options.digest, root_hash, self.verify) {
+        match (instructions.options.digest, hash, self.verify) {
             (Some(digest), ..) => Ok(Check::Digest(digest)),
             (None, Some(hash), _) if self.form != Some(Form::Tar) => Ok(Check::RootHash(hash)),
             (None, _, None) => Err(ForeignRootError::Unpinned(url.to_owned())),
@@ -177,7 +191,23 @@ mod tests {
         let with = format!("roothash={}", digest.hex());
         assert_eq!(pull("signature", &with), Ok(Check::RootHash(digest)));
         assert_eq!(pull("signature", "bootwright.verify=off"), Ok(Check::Nothing));
-        assert!(matches!(pull("no", "roothash=12"), Err(ForeignRootError::RootHash(_))));
+        assert!(matches!(pull("no", "roothash=12"), Err(ForeignRootError::RootHash("roothash", _))));
+    }
+
+    #[test]
+    fn the_hash_of_usr_vouches_for_no_root_beside_it() {
+        let digest = Digest::of(b"x");
+        let pull = |part: &str| {
+            let line =
+                format!("rd.systemd.pull=raw,machine:i:http://s/i.raw usrhash={} root={part}", digest.hex());
+            root(&line).map(|root| root.unwrap())
+        };
+        for part in ["gpt-auto", "tmpfs"] {
+            let root = pull(part).unwrap();
+            assert_eq!((root.check, root.usr_hash), (Check::RootHash(digest), Some(digest)));
+            assert!(root.vouches_for(root.usr_hash) && !root.vouches_for(root.root_hash));
+        }
+        assert!(matches!(pull("PARTLABEL=root"), Err(ForeignRootError::Signature(_))));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum Part {
     Guid(String),
     /// The partition of that name.
     Label(String),
+    /// The `/usr` in it by its type (UAPI.2), and nothing else: what lies around that is in memory.
+    Usr,
 }
 
 impl Part {
@@ -23,6 +25,9 @@ impl Part {
         let after = |prefixes: [&str; 2]| prefixes.iter().find_map(|prefix| root.strip_prefix(prefix));
         if let Some(guid) = after(["PARTUUID=", "/dev/disk/by-partuuid/"]) {
             return Some(Self::Guid(guid.to_lowercase()));
+        }
+        if root == "tmpfs" {
+            return Some(Self::Usr);
         }
         after(["PARTLABEL=", "/dev/disk/by-partlabel/"]).map(|label| Self::Label(label.to_owned()))
     }
@@ -36,6 +41,7 @@ impl fmt::Display for Part {
             Self::Number(number) => write!(f, "partition {number}"),
             Self::Guid(guid) => write!(f, "the partition {guid}"),
             Self::Label(label) => write!(f, "the partition named {label:?}"),
+            Self::Usr => f.write_str("empty but for the /usr in it, by type"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod block_device;
 pub mod device_mapper;
+pub mod found;
 pub mod handoff;
 pub mod init;
 pub mod kexec;

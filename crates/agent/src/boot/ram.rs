@@ -11,15 +11,12 @@
 //! Once the overlay is mounted, it holds what lies under it: the two lower mounts are detached, and the
 //! system sees one root. The file stays visible where it is, since /run moves into the system.
 
-use std::fs::{File, create_dir_all, set_permissions};
-use std::io::Read as _;
-use std::ops::Range;
-use std::os::fd::AsRawFd as _;
+use std::fs::{create_dir_all, set_permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use bootwright_image::{Digest, RootFormat};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::CWD;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount, unmount,
@@ -30,13 +27,12 @@ use super::device_mapper::{Mapper, Table};
 use super::loop_device::Attachable;
 use super::{BlockDevice, BootError, SYSROOT, file_error};
 use crate::devices::Devices;
-use crate::foreign::find::{Found, HashTree};
 use crate::root::{Place, VerifiedRoot};
 
 /// Where an image in memory lies; it moves with /run into the system.
 pub const IMAGE_DIRECTORY: &str = "/run/bootwright/image";
 
-const LOWER: &str = "/bootwright/lower";
+pub(super) const LOWER: &str = "/bootwright/lower";
 const LAYER: &str = "/bootwright/layer";
 
 /// The name of the verified device; with the prefix of its UUID, `veritysetup status` knows it.
@@ -70,7 +66,7 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
         None => device.path.clone(),
         Some(verity) => {
             let table = Table::verity(device.number, verity);
-            checked_by_kernel(&device, &table, verity.root_hash, devices)?
+            checked_by_kernel(&device, (VERITY_NAME, &table), verity.root_hash, devices)?
         }
     };
     mount_lower(&path, root.format())?;
@@ -92,37 +88,8 @@ pub fn mount_with_layer(
     cover(overlay)
 }
 
-/// Mounts what was `found` in the file at `path`, as [`mount_root`].
-pub fn mount_found(
-    path: &Path,
-    found: &Found,
-    overlay: Option<&str>,
-    devices: &Devices,
-) -> Result<(), BootError> {
-    prepare(found.format, devices)?;
-    let attach = |range: &Range<u64>| Attachable::open(path)?.part(range.clone()).attach();
-    let device = attach(&found.range)?;
-    let (mounted, _tree) = match found.verity.as_deref() {
-        None => (device.path.clone(), None),
-        Some(HashTree { range, superblock, root_hash }) => {
-            let tree = attach(range)?;
-            let table = Table::verity_beside(device.number, tree.number, superblock, *root_hash);
-            (checked_by_kernel(&device, &table, *root_hash, devices)?, Some(tree))
-        }
-    };
-    mount_lower(&mounted, found.format)?;
-    let inner = if found.live { mount_inner(devices)? } else { None };
-    cover(overlay)?;
-    if inner.is_some() {
-        unmount(LOWER, UnmountFlags::DETACH).map_err(failed("the live root's medium, detached", LOWER))?;
-    }
-    let inside = inner.map(|inner| format!(", {inner} in it")).unwrap_or_default();
-    info!("root: {} on {mounted}{inside}, writable in memory", found.format.name());
-    Ok(())
-}
-
 /// Drivers and directories.
-fn prepare(format: RootFormat, devices: &Devices) -> Result<(), BootError> {
+pub(super) fn prepare(format: RootFormat, devices: &Devices) -> Result<(), BootError> {
     for module in ["loop", format.name(), "overlay"] {
         devices.require(module)?;
     }
@@ -137,7 +104,7 @@ fn make_places() -> Result<(), BootError> {
 }
 
 /// Lays the writable layer over [`LOWER`]; the system then sees one root alone.
-fn cover(overlay: Option<&str>) -> Result<(), BootError> {
+pub(super) fn cover(overlay: Option<&str>) -> Result<(), BootError> {
     make_layer(overlay)?;
     mount_overlay()?;
     for target in [LAYER, LOWER] {
@@ -146,33 +113,10 @@ fn cover(overlay: Option<&str>) -> Result<(), BootError> {
     Ok(())
 }
 
-/// Where dracut's live systems keep their root inside the squashfs (dmsquash-live-root); newer ones are the squashfs.
-const INNER: &[&str] = &["LiveOS/rootfs.img", "LiveOS/ext3fs.img"];
-
-/// Mounts the file system in a file of the one at [`LOWER`] over that, when there is such a file.
-fn mount_inner(devices: &Devices) -> Result<Option<&'static str>, BootError> {
-    let lower = File::open(LOWER).map_err(file_error(LOWER))?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let open = |name: &str| openat2(&lower, name, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    let Some((name, file)) = INNER.iter().find_map(|name| Some((*name, open(name).ok()?))) else {
-        return Ok(None);
-    };
-    let file = File::from(file);
-    let mut head = Vec::new();
-    (&file).take(4096).read_to_end(&mut head).map_err(file_error(name))?;
-    let unknown = || std::io::Error::other("it is neither squashfs, EROFS nor ext4");
-    let format = RootFormat::detect(&head).ok_or_else(|| file_error(name)(unknown()))?;
-    devices.require(format.name())?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let device = Attachable::open(Path::new(&path))?.attach()?;
-    mount_lower(&device.path, format)?;
-    Ok(Some(name))
-}
-
 /// A device that gives the data of `device` only as far as its tree says that it is right.
-fn checked_by_kernel(
+pub(super) fn checked_by_kernel(
     device: &BlockDevice,
-    table: &Table,
+    (name, table): (&'static str, &Table),
     root_hash: Digest,
     devices: &Devices,
 ) -> Result<String, BootError> {
@@ -186,8 +130,8 @@ fn checked_by_kernel(
         }
     }
     let root_hash = root_hash.hex();
-    let uuid = format!("CRYPT-VERITY-{}-{VERITY_NAME}", root_hash.get(..32).unwrap_or_default());
-    let mapped = Mapper::open()?.create(VERITY_NAME, &uuid, table)?;
+    let uuid = format!("CRYPT-VERITY-{}-{name}", root_hash.get(..32).unwrap_or_default());
+    let mapped = Mapper::open()?.create(name, &uuid, table)?;
     info!(
         "{}: the kernel verifies each block of {} by the root hash {root_hash}",
         mapped.path(),
@@ -196,10 +140,14 @@ fn checked_by_kernel(
     Ok(mapped.path())
 }
 
-fn mount_lower(device: &str, format: RootFormat) -> Result<(), BootError> {
+pub(super) fn mount_lower(device: &str, format: RootFormat) -> Result<(), BootError> {
+    mount_read_only(device, LOWER, format)
+}
+
+pub(super) fn mount_read_only(device: &str, target: &str, format: RootFormat) -> Result<(), BootError> {
     // An ext4 that was not unmounted would want to write its journal into the verified file.
     let options = matches!(format, RootFormat::Ext4).then_some(c"noload");
-    mount(device, LOWER, format.name(), MountFlags::RDONLY, options).map_err(failed(format.name(), LOWER))
+    mount(device, target, format.name(), MountFlags::RDONLY, options).map_err(failed(format.name(), target))
 }
 
 /// The tmpfs with the overlay's two directories; the upper one, which becomes `/`, looks like the root's.

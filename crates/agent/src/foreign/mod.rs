@@ -36,7 +36,7 @@ use crate::boot::{BootError, memory, ram};
 use crate::failure::{Failure, chain};
 use crate::root::RETRIES;
 use crate::root::progress::Progress;
-use find::{FindError, Found, find};
+use find::{FindError, Layout, find};
 use receive::{Received, Receiver};
 
 /// The most bytes that are unpacked into memory of unknown size.
@@ -55,12 +55,12 @@ pub struct Accepted {
 
 /// What the root is.
 pub enum Content {
-    /// A file system in a file.
+    /// One or two file systems in a file.
     FileSystem {
         /// The file.
         file: PathBuf,
         /// Where in it.
-        found: Found,
+        layout: Layout,
     },
     /// A tree, which is at its place already.
     Tree,
@@ -176,10 +176,10 @@ fn accept(
             let opened = File::open(&image).and_then(FileBytes::new);
             let opened = opened.map_err(|error| ForeignError::Read(image.clone(), error))?;
             let file: Shared = Arc::new(opened);
-            let found =
+            let layout =
                 find(&file, root).map_err(|error| ForeignError::Find(root_of(url, root), Box::new(error)))?;
-            info!("the root is {}: {}, of {} MiB{how}", found.place, found.format.name(), size >> 20);
-            Ok(Content::FileSystem { file: image, found })
+            info!("the root is {layout}, of {} MiB{how}", size >> 20);
+            Ok(Content::FileSystem { file: image, layout })
         }
     }
 }

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::Work;
 use super::online::Online;
-use crate::boot::ram;
+use crate::boot::found;
 use crate::failure::Failure;
 use crate::foreign::{self, Content};
 use crate::handover::HandOver;
@@ -35,7 +35,7 @@ impl Work {
         }
         let overlay = self.instructions.options.overlay.as_deref();
         self.enter(Some(&online.network), || match &accepted.content {
-            Content::FileSystem { file, found } => ram::mount_found(file, found, overlay, &self.devices),
+            Content::FileSystem { file, layout } => found::mount(file, layout, overlay, &self.devices),
             Content::Tree => Ok(()),
         })
     }

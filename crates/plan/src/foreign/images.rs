@@ -7,8 +7,7 @@ use super::{Entry, entry};
 const IN_MEMORY: &str = "the writable layer is in memory, and goes with the machine";
 const MEDIA: &str = "only roots on servers: bootwright.image=disk: finds the pinned image on a medium";
 const ROOT: &str = "where one image is pulled: the root in it, or the partition of that name";
-const USR: &str =
-    "a /usr alone, or beside the root, is not mounted: the image needs a root partition with all of it";
+const USR: &str = "only the /usr of the image that has the root, by its type or by usrhash=";
 const NOTHING_TO_DO: &str = "nothing to switch on";
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -180,6 +179,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         Better,
         "the root partition of this architecture by its type, or the one that roothash= names; of several, none is guessed",
     ),
+    entry(
+        Systemd,
+        ("root", "tmpfs"),
+        "root=tmpfs",
+        Same,
+        "the /usr partition alone, in a root that is empty and in memory: the system makes the rest of it",
+    ),
     entry(Systemd, ("root", "PARTUUID="), "root=PARTUUID=0bb6b1b5-0000-4000-8000-000000000001", Same, ROOT),
     entry(Systemd, ("root", "PARTLABEL="), "root=PARTLABEL=root", Same, ROOT),
     entry(
@@ -189,6 +195,26 @@ pub(super) const ENTRIES: &[Entry] = &[
         Better,
         "the root hash of the dm-verity partition: the kernel refuses whatever is not under it, so that no other digest is needed",
     ),
-    entry(Systemd, ("usrhash", ""), "usrhash=00", NotUnderstood, USR),
-    entry(Systemd, ("mount.usr", ""), "mount.usr=/dev/mapper/usr", NotUnderstood, USR),
+    entry(
+        Systemd,
+        ("usrhash", ""),
+        "usrhash=fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+        Better,
+        "the same of the /usr partition; without roothash= nothing else of the image is used, so that no other digest is needed",
+    ),
+    entry(
+        Systemd,
+        ("mount.usr", "/dev/mapper/usr"),
+        "mount.usr=/dev/mapper/usr",
+        Same,
+        "the /usr partition is found by its type or by usrhash= in any case",
+    ),
+    entry(
+        Systemd,
+        ("mount.usr", "gpt-auto"),
+        "mount.usr=gpt-auto",
+        Same,
+        "it is found by its type in any case",
+    ),
+    entry(Systemd, ("mount.usr", ""), "mount.usr=LABEL=usr", NotUnderstood, USR),
 ];

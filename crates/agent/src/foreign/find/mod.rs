@@ -1,8 +1,9 @@
-//! Where in a file the root is: in a partition, in an ISO, or all of it.
+//! Where in a file the root is: in a partition, or in two with a `/usr` of its own, in an ISO, or all of it.
 //!
 //! Nothing is mounted for it: partition tables and ISO 9660 are read by our own readers, and what is found is a range
 //! of the file.
 
+mod layout;
 mod partition;
 mod verity;
 
@@ -11,14 +12,14 @@ use std::ops::Range;
 use bootwright_formats::gpt::{Gpt, GptError};
 use bootwright_formats::iso9660::{Iso, IsoError};
 use bootwright_formats::{ReadAt as _, Shared};
-use bootwright_image::{Digest, RootFormat};
+use bootwright_image::RootFormat;
 use bootwright_plan::foreign_root::ForeignRoot;
 use bootwright_plan::part::Part;
 
 use crate::signature::signature;
-use partition::{discovered, in_mbr, list, named, place};
+pub use layout::Layout;
+use partition::{Purpose, in_mbr, list, place};
 pub use verity::HashTree;
-use verity::{Half, of_hash, tree};
 
 /// Bytes by which a file system is told: that of btrfs, the furthest in, begins at 64 KiB.
 const HEAD: usize = 0x1_0080;
@@ -27,7 +28,7 @@ const HEAD: usize = 0x1_0080;
 const ISO: Range<usize> = 0x8001..0x8006;
 const ISO_MAGIC: &[u8] = b"CD001";
 
-/// A root inside a file.
+/// A file system inside a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Its bytes.
@@ -65,8 +66,13 @@ pub enum FindError {
         there: String,
     },
     /// Several are.
-    #[error("several partitions may be the root: {0}; say which one by root=PARTUUID= or root=PARTLABEL=")]
-    Several(String),
+    #[error("several partitions may be {}: {there}; say which one by {}", .purpose.name(), .purpose.chosen_by())]
+    Several {
+        /// For what.
+        purpose: Purpose,
+        /// Which.
+        there: String,
+    },
     /// A range that is none.
     #[error("{place} is said to be at bytes {} to {}, and the file ends at byte {size}: it is cut off, or its table is wrong", .range.start, .range.end)]
     Outside {
@@ -92,8 +98,10 @@ pub enum FindError {
     #[error("reading at byte {0}")]
     Read(u64, #[source] std::io::Error),
     /// A tree that is none, or not of that root.
-    #[error("roothash={hash}: {problem}")]
+    #[error("{key}={hash}: {problem}")]
     Verity {
+        /// The parameter.
+        key: &'static str,
         /// The root hash.
         hash: String,
         /// What is wrong.
@@ -102,59 +110,32 @@ pub enum FindError {
 }
 
 /// Finds the root in `file`.
-pub fn find(file: &Shared, root: &ForeignRoot) -> Result<Found, FindError> {
+pub fn find(file: &Shared, wanted: &ForeignRoot) -> Result<Layout, FindError> {
     let head = read(file, 0)?;
-    if root.part == Part::Discovered && head.get(ISO) == Some(ISO_MAGIC) {
-        return in_iso(file, &root.live);
+    if wanted.part == Part::Discovered && head.get(ISO) == Some(ISO_MAGIC) {
+        return in_iso(file, &wanted.live).map(Layout::of_root);
     }
-    let partition = match (&root.part, Gpt::read(file)) {
+    let partition = match (&wanted.part, Gpt::read(file)) {
         (Part::Whole, _) => None,
-        (part, Ok(gpt)) => {
-            let (found, verity) = in_gpt(file, &gpt, part, root.root_hash)?;
-            return Ok(Found { verity, ..found });
-        }
+        (_, Ok(gpt)) => return layout::in_gpt(file, &gpt, wanted),
         (part, Err(GptError::Absent)) => in_mbr(file, part)?,
         (_, Err(error)) => return Err(FindError::Gpt(error)),
     };
-    if let Some(hash) = root.root_hash {
-        let problem = "the image has no table of partitions, and so no tree of dm-verity".to_owned();
-        return Err(FindError::Verity { hash: hash.hex(), problem });
-    }
-    match partition {
-        Some(found) => Ok(found),
-        None => match RootFormat::detect(&head) {
-            Some(format) => {
-                let place = "all of the file".to_owned();
-                Ok(Found { range: 0..file.size(), format, place, live: true, verity: None })
-            }
-            None => Err(FindError::Unknown(name(&head))),
-        },
-    }
-}
-
-fn in_gpt(
-    file: &Shared,
-    gpt: &Gpt,
-    part: &Part,
-    root_hash: Option<Digest>,
-) -> Result<(Found, Option<Box<HashTree>>), FindError> {
-    let chosen = match (part, root_hash) {
-        // The root hash names both partitions (UAPI.2).
-        (Part::Discovered, Some(hash)) => {
-            of_hash(gpt, hash, Half::Data).ok_or_else(|| FindError::Verity {
-                hash: hash.hex(),
-                problem: format!(
-                    "no partition is named by its first half: there are {}",
-                    list(&gpt.partitions)
-                ),
-            })?
+    for (purpose, hash) in [(Purpose::Root, wanted.root_hash), (Purpose::Usr, wanted.usr_hash)] {
+        if let Some(hash) = hash {
+            let problem = "the image has no table of partitions, and so no tree of dm-verity".to_owned();
+            return Err(FindError::Verity { key: purpose.key(), hash: hash.hex(), problem });
         }
-        (Part::Discovered, None) => discovered(file, gpt)?,
-        (part, _) => named(gpt, part)?,
+    }
+    let found = match (partition, RootFormat::detect(&head)) {
+        (Some(found), _) => found,
+        (None, Some(format)) => {
+            let place = "all of the file".to_owned();
+            Found { range: 0..file.size(), format, place, live: true, verity: None }
+        }
+        (None, None) => return Err(FindError::Unknown(name(&head))),
     };
-    let found = file_system(file, place(chosen), chosen.range.clone())?;
-    let verity = root_hash.map(|hash| tree(file, gpt, hash, &found)).transpose()?;
-    Ok((found, verity))
+    Ok(Layout::of_root(found))
 }
 
 fn in_iso(file: &Shared, paths: &[String]) -> Result<Found, FindError> {

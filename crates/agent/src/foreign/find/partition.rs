@@ -1,6 +1,7 @@
-//! Which partition is the root.
+//! Which partition is the root, and which is `/usr`.
 
 use bootwright_formats::Shared;
+use bootwright_formats::gpt::kinds::Kinds;
 use bootwright_formats::gpt::{Attributes, Gpt, Guid, Partition, kinds};
 use bootwright_formats::mbr::Mbr;
 use bootwright_plan::part::Part;
@@ -10,30 +11,71 @@ use super::{FindError, Found, file_system};
 /// The type byte of Linux's partitions in a table of MS-DOS.
 const LINUX: u8 = 0x83;
 
-/// The root by its type; where no partition has one, the only one of Linux with a file system that we mount.
-pub(super) fn discovered<'a>(file: &Shared, gpt: &'a Gpt) -> Result<&'a Partition, FindError> {
-    let automatic = |partition: &&Partition| !partition.attributes.has(Attributes::NO_AUTO);
-    let roots = |kind: Guid| gpt.partitions.iter().filter(automatic).filter(move |found| found.kind == kind);
-    let own = kinds::ARCHITECTURES
-        .iter()
-        .find(|kinds| kinds.architecture.replace('-', "_") == native())
-        .into_iter()
-        .flat_map(|kinds| roots(kinds.root));
-    let mut candidates: Vec<&Partition> = own.collect();
-    if candidates.is_empty() {
-        let plain = roots(kinds::LINUX);
-        candidates =
-            plain.filter(|found| file_system(file, String::new(), found.range.clone()).is_ok()).collect();
+/// What a partition is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The root.
+    Root,
+    /// A `/usr` of its own.
+    Usr,
+}
+
+impl Purpose {
+    /// The parameter with its root hash.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Root => "roothash",
+            Self::Usr => "usrhash",
+        }
     }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Root => "the root",
+            Self::Usr => "/usr",
+        }
+    }
+
+    pub(super) fn chosen_by(self) -> &'static str {
+        match self {
+            Self::Root => "root=PARTUUID= or root=PARTLABEL=",
+            Self::Usr => "usrhash=",
+        }
+    }
+
+    fn kind(self, kinds: &Kinds) -> Guid {
+        match self {
+            Self::Root => kinds.root,
+            Self::Usr => kinds.usr,
+        }
+    }
+}
+
+/// The partition for that purpose on this architecture, by its type, when there is one.
+pub(super) fn by_type(gpt: &Gpt, purpose: Purpose) -> Result<Option<&Partition>, FindError> {
+    let own = kinds::ARCHITECTURES.iter().find(|kinds| kinds.architecture.replace('-', "_") == native());
+    let Some(kind) = own.map(|own| purpose.kind(own)) else { return Ok(None) };
+    only(purpose, automatic(gpt, kind).collect())
+}
+
+/// The only one of Linux with a file system that we mount: the root, where no type says so.
+pub(super) fn plain<'a>(file: &Shared, gpt: &'a Gpt) -> Result<Option<&'a Partition>, FindError> {
+    let mounted = |found: &&Partition| file_system(file, String::new(), found.range.clone()).is_ok();
+    only(Purpose::Root, automatic(gpt, kinds::LINUX).filter(mounted).collect())
+}
+
+fn automatic(gpt: &Gpt, kind: Guid) -> impl Iterator<Item = &Partition> {
+    let mounted = |partition: &&Partition| !partition.attributes.has(Attributes::NO_AUTO);
+    gpt.partitions.iter().filter(mounted).filter(move |partition| partition.kind == kind)
+}
+
+fn only(purpose: Purpose, candidates: Vec<&Partition>) -> Result<Option<&Partition>, FindError> {
     match &candidates[..] {
-        [one] => Ok(one),
-        [] => Err(FindError::NoPartition {
-            wanted: format!("a root partition for {}", std::env::consts::ARCH),
-            there: list(&gpt.partitions),
-        }),
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
         several => {
             let places: Vec<String> = several.iter().map(|partition| place(partition)).collect();
-            Err(FindError::Several(places.join(", ")))
+            Err(FindError::Several { purpose, there: places.join(", ") })
         }
     }
 }
@@ -51,7 +93,7 @@ pub(super) fn named<'a>(gpt: &'a Gpt, part: &Part) -> Result<&'a Partition, Find
         Part::Number(number) => partition.number == *number,
         Part::Guid(guid) => partition.guid.to_string().eq_ignore_ascii_case(guid),
         Part::Label(label) => partition.name == *label,
-        Part::Discovered | Part::Whole => false,
+        Part::Discovered | Part::Whole | Part::Usr => false,
     };
     gpt.partitions
         .iter()
@@ -78,7 +120,7 @@ pub(super) fn in_mbr(file: &Shared, part: &Part) -> Result<Option<Found>, FindEr
         (Part::Discovered, several) => {
             let places: Vec<String> =
                 several.iter().map(|partition| format!("partition {}", partition.number)).collect();
-            return Err(FindError::Several(places.join(", ")));
+            return Err(FindError::Several { purpose: Purpose::Root, there: places.join(", ") });
         }
         _ => None,
     };

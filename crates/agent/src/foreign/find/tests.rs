@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bootwright_formats::gpt::{Attributes, Guid, Partition, SectorSize, Table, kinds};
 use bootwright_formats::mbr::Record;
 use bootwright_formats::{FileBytes, Mosaic};
+use bootwright_image::Digest;
 use bootwright_plan::foreign_root::Check;
 
 use super::partition::native;
@@ -16,7 +17,15 @@ const MIB: u64 = 1 << 20;
 
 fn root(part: Part) -> ForeignRoot {
     let live = vec!["LiveOS/squashfs.img".to_owned()];
-    ForeignRoot { form: None, part, live, check: Check::Nothing, root_hash: None, on_success: None }
+    ForeignRoot {
+        form: None,
+        part,
+        live,
+        check: Check::Nothing,
+        root_hash: None,
+        usr_hash: None,
+        on_success: None,
+    }
 }
 
 /// The first bytes of an empty squashfs, as far as its superblock is looked at.
@@ -48,9 +57,9 @@ fn own() -> kinds::Kinds {
     *found.unwrap()
 }
 
-fn told(result: Result<Found, FindError>) -> String {
+fn told(result: Result<Layout, FindError>) -> String {
     match result {
-        Ok(found) => found.place,
+        Ok(layout) => layout.root.unwrap().place,
         Err(error) => error.to_string(),
     }
 }
@@ -94,6 +103,29 @@ fn of_several_roots_none_is_guessed() {
     let other = kinds::ARCHITECTURES.iter().find(|kinds| kinds.root != own().root).unwrap();
     let foreign = disk(vec![partition(1, other.root, MIB)], 8 * MIB);
     assert!(told(find(&foreign, &root(Part::Discovered))).starts_with("a root partition for"));
+}
+
+#[test]
+fn a_usr_of_its_own_is_found_beside_a_root_and_without_one() {
+    let (usr, other) = (partition(3, own().usr, 3 * MIB), partition(4, kinds::LINUX, 5 * MIB));
+    let both = disk(vec![partition(1, own().root, MIB), usr.clone()], 8 * MIB);
+    let text = |disk: &Shared, part| match find(disk, &root(part)) {
+        Ok(layout) => layout.to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(
+        text(&both, Part::Discovered),
+        "partition 1 (name1): squashfs, /usr is partition 3 (name3): squashfs"
+    );
+    assert_eq!(text(&both, Part::Usr), "empty, /usr is partition 3 (name3): squashfs");
+    assert_eq!(text(&both, Part::Number(1)), "partition 1 (name1): squashfs");
+    // A partition of data is no root because there is no other.
+    let alone = disk(vec![usr.clone(), other.clone()], 8 * MIB);
+    assert_eq!(text(&alone, Part::Discovered), "empty, /usr is partition 3 (name3): squashfs");
+    let two = disk(vec![usr, partition(1, own().usr, MIB)], 8 * MIB);
+    assert!(text(&two, Part::Discovered).ends_with("; say which one by usrhash="));
+    let none = disk(vec![other], 8 * MIB);
+    assert!(text(&none, Part::Usr).starts_with("a /usr partition for "), "{}", text(&none, Part::Usr));
 }
 
 #[test]
@@ -151,7 +183,7 @@ fn a_live_root_is_found_in_an_iso_of_xorriso() {
         place.path(),
     );
     let iso = open(&place.path().join("live.iso"));
-    let found = find(&iso, &root(Part::Discovered)).unwrap();
+    let found = find(&iso, &root(Part::Discovered)).unwrap().root.unwrap();
     assert_eq!(
         (found.place.as_str(), found.format),
         ("LiveOS/squashfs.img in the ISO LIVE", RootFormat::Squashfs)
@@ -190,11 +222,16 @@ fn a_tree_of_veritysetup_is_found_by_the_root_hash() {
     table.write(&mut disk).unwrap();
     let disk: Shared = Arc::new(disk);
     let wanted = ForeignRoot { root_hash: Some(hash), ..root(Part::Discovered) };
-    let found = find(&disk, &wanted).unwrap();
+    let found = find(&disk, &wanted).unwrap().root.unwrap();
     let verity = found.verity.unwrap();
     assert_eq!((found.range.start, verity.range.start, verity.superblock.data_blocks), (MIB, 3 * MIB, 256));
     let other = ForeignRoot { root_hash: Some(Digest::of(b"x")), ..root(Part::Discovered) };
     assert!(told(find(&disk, &other)).contains("no partition is named by its first half"));
+    // The tree vouches for that partition alone, and so nothing else is used.
+    let check = Check::RootHash(hash);
+    let usr = ForeignRoot { check, usr_hash: Some(hash), ..root(Part::Discovered) };
+    let layout = find(&disk, &usr).unwrap();
+    assert_eq!((layout.root, layout.usr.unwrap().range.start), (None, MIB));
     let whole = ForeignRoot { root_hash: Some(hash), ..root(Part::Whole) };
     assert!(told(find(&open(&place.path().join("data")), &whole)).contains("no table of partitions"));
 }

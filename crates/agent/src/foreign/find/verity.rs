@@ -7,9 +7,9 @@ use bootwright_formats::verity::Superblock;
 use bootwright_formats::{ReadAt as _, Shared};
 use bootwright_image::Digest;
 
-use super::{FindError, Found, list, place, read};
+use super::{FindError, Found, Purpose, list, place, read};
 
-/// A dm-verity tree beside a root.
+/// A dm-verity tree beside a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashTree {
     /// Its bytes, from its superblock on.
@@ -34,14 +34,14 @@ pub(super) fn of_hash(gpt: &Gpt, hash: Digest, half: Half) -> Option<&Partition>
     gpt.partitions.iter().find(|partition| partition.guid == guid)
 }
 
-/// The tree of the root: the partition that the root hash names.
+/// The tree of `data`: the partition that the root hash names.
 pub(super) fn tree(
     file: &Shared,
     gpt: &Gpt,
-    root_hash: Digest,
+    (purpose, root_hash): (Purpose, Digest),
     data: &Found,
 ) -> Result<Box<HashTree>, FindError> {
-    let failed = |problem: String| FindError::Verity { hash: root_hash.hex(), problem };
+    let failed = |problem: String| FindError::Verity { key: purpose.key(), hash: root_hash.hex(), problem };
     let partition = of_hash(gpt, root_hash, Half::Tree).ok_or_else(|| {
         failed(format!("no partition is named by its second half: there are {}", list(&gpt.partitions)))
     })?;
