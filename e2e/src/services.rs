@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bootwright_vm::Service;
+use bootwright_vm::{Service, lab};
 
 use crate::{PATIENCE, Scenario, done};
 
@@ -19,10 +19,8 @@ pub const PROXY: &str = "http://10.77.0.6:8888";
 impl Scenario {
     /// A real qemu-nbd at [`NBD`] that has a file to be read.
     pub fn qemu_nbd(self, file: &Path) -> Self {
-        let file = file.display().to_string();
-        let arguments =
-            ["--persistent", "--read-only", "--shared=4", "--format=raw", "--export-name=root", &file];
-        self.service("10.77.0.4", "qemu-nbd", &arguments)
+        let host = done("making a host", self.lab.host("10.77.0.4"));
+        self.nbd_on(host, file)
     }
 
     /// A real chronyd at [`TIME`] that says this host's time.
@@ -46,8 +44,32 @@ impl Scenario {
         self.service("10.77.0.6", "tinyproxy", &arguments)
     }
 
-    pub(crate) fn service(mut self, address: &str, program: &str, arguments: &[&str]) -> Self {
+    /// Kills qemu-nbd as a power cut would, and starts it again after `meanwhile`.
+    pub fn qemu_nbd_is_away(mut self, file: &Path, meanwhile: impl FnOnce(&mut Self)) -> Self {
+        let Some(at) = self.others.iter().position(|(name, _)| name == "qemu-nbd") else {
+            panic!("qemu-nbd was not started");
+        };
+        // Each service has a host of its own.
+        let (_, service) = self.others.remove(at);
+        let host = self.hosts.remove(at);
+        done("killing qemu-nbd", service.kill());
+        meanwhile(&mut self);
+        self.nbd_on(host, file)
+    }
+
+    fn nbd_on(self, host: lab::Host, file: &Path) -> Self {
+        let file = file.display().to_string();
+        let arguments =
+            ["--persistent", "--read-only", "--shared=4", "--format=raw", "--export-name=root", &file];
+        self.service_on(host, "qemu-nbd", &arguments)
+    }
+
+    pub(crate) fn service(self, address: &str, program: &str, arguments: &[&str]) -> Self {
         let host = done("making a host", self.lab.host(address));
+        self.service_on(host, program, arguments)
+    }
+
+    fn service_on(mut self, host: lab::Host, program: &str, arguments: &[&str]) -> Self {
         let mut command = host.command(&self.lab, program);
         let service = done(&format!("starting {program}"), Service::start(command.args(arguments), None));
         self.others.push((program.to_owned(), service));

@@ -14,9 +14,17 @@ fn a_root_that_is_meant_to_be_unverified_is_used_where_it_is() {
     scenario.sees(LOGIN);
     scenario.types("root\n");
     scenario.sees("Hello from bootwright");
-    // No process serves it, and writing to it goes into memory.
+    // Writing to it goes into memory.
     scenario.types("touch /etc/here && cat /sys/block/nbd0/ro && echo written-$((6*7))\n");
     scenario.sees("^written-42");
+    // Reads wait while the server is away, and go on when it is back.
+    let scenario = scenario.qemu_nbd_is_away(&root, |scenario| {
+        scenario.sees("reads wait until it answers again");
+        scenario.types("echo 3 > /proc/sys/vm/drop_caches; cat /usr/bin/* | wc -c; echo read-$?\n");
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    });
+    scenario.sees("10.77.0.4:10809: connected again, reads of the root go on");
+    scenario.sees("^read-0");
 }
 
 #[test]

@@ -13,9 +13,9 @@
 //! In mode `disk` the root comes from a cache on the machine's own disk, and is mounted there ([`disk`]).
 //!
 //! A third role is the copy in `/run/bootwright/agent`, which a systemd unit runs as
-//! `agent report system TEXT` once the system is up. In the shell of a boot that has failed, it is [`rescue`]'s tool. Two more go on in the system, they [survive]: the one
-//! that gives the root to other machines ([`share`]), and in mode `stream` the one that answers the reads of the root
-//! ([`stream`]).
+//! `agent report system TEXT` once the system is up. In the shell of a boot that has failed, it is [`rescue`]'s tool. Three more go on in the system, they [survive]: the one
+//! that gives the root to other machines ([`share`]), in mode `stream` the one that answers the reads of the root
+//! ([`stream`]), and with a root over NBD the one that connects [again](remote::nbd::again).
 
 mod boot;
 mod clock;
@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         Some(disk::mark::ROLE) => disk::mark::run(arguments),
         Some(report::ROLE) => report::run(arguments),
         Some(share::seeder::ROLE) => share::seeder::run(),
+        Some(remote::nbd::again::ROLE) => remote::nbd::again::run(),
         Some("--version") => {
             println!("bootwright-agent {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -215,7 +215,7 @@ const ENTRIES: &[Entry] = &[
         ("root", "nbd:"),
         "root=nbd:10.0.0.1:root:ext4",
         Better,
-        "the kernel's NBD without a process beside it; a pinned image on it is verified, else it takes bootwright.verify=off; not nbd-client's options",
+        "the kernel's NBD, connected again when its server was away; a pinned image on it is verified, else it takes bootwright.verify=off; not nbd-client's options",
     ),
     entry(
         Dracut,

@@ -1,10 +1,10 @@
 //! A root that another machine has, used where it is: [`nbd`], [`nvme`], [`nfs`].
 //!
-//! All three live in the kernel alone once they are connected: no process of ours has to survive the initrd, and the
-//! interface keeps its address ([`handoff`](crate::boot::handoff)). A file system on a block device is told by its
+//! All three live in the kernel alone once they are connected, and the interface keeps its address
+//! ([`handoff`](crate::boot::handoff)); for NBD a process survives the initrd that connects again. A file system on a block device is told by its
 //! [`superblock`].
 
-mod nbd;
+pub mod nbd;
 mod nfs;
 mod nvme;
 mod superblock;
@@ -95,7 +95,7 @@ impl Connector<'_> {
     /// Connects the block device of `remote`; gives its name below /dev. A directory has none.
     pub async fn device(&self, remote: &Remote) -> Result<String, RemoteError> {
         match remote {
-            Remote::Nbd(nbd) => self.nbd(nbd).await,
+            Remote::Nbd(nbd) => Ok(self.nbd(nbd).await?.name),
             Remote::Nvme(nvme) => self.nvme(nvme).await,
             Remote::Nfs(nfs) => Err(RemoteError::Server {
                 server: nfs.host.clone(),
@@ -107,13 +107,14 @@ impl Connector<'_> {
     /// Mounts the root of `remote` at [`SYSROOT`], with a layer in memory of at most `overlay` over it unless the
     /// line says `rw`.
     pub async fn mount(&self, remote: &Remote, overlay: Option<&str>) -> Result<(), RemoteError> {
-        let (mounting, kind, device) = match remote {
+        let mut nbd_connected = None;
+        let (mounting, device) = match remote {
             Remote::Nfs(nfs) => return self.mount_nfs(nfs, overlay).await,
-            Remote::Nbd(nbd) => (&nbd.mounting, nbd.mounting.kind.clone(), self.nbd(nbd).await?),
-            Remote::Nvme(nvme) => (&nvme.mounting, nvme.mounting.kind.clone(), self.nvme(nvme).await?),
+            Remote::Nbd(nbd) => (&nbd.mounting, nbd_connected.insert(self.nbd(nbd).await?).name.clone()),
+            Remote::Nvme(nvme) => (&nvme.mounting, self.nvme(nvme).await?),
         };
         let path = format!("/dev/{device}");
-        let kind = match kind {
+        let kind = match mounting.kind.clone() {
             Some(kind) => kind,
             None => {
                 superblock::read(Path::new(&path)).ok_or(RemoteError::Format(path.clone()))?.kind.to_owned()
@@ -125,6 +126,9 @@ impl Connector<'_> {
         })?;
         let writes = if mounting.writable { "writable there" } else { "writable in memory" };
         info!("root: {kind} on {path}, {}, {writes}", remote.describe());
+        if let Some(connected) = nbd_connected {
+            connected.stay().await;
+        }
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Generic netlink (linux/genetlink.h) to the NBD driver (linux/nbd-netlink.h): the kernel takes the connection over.
+//! Generic netlink (linux/genetlink.h) to the NBD driver (linux/nbd-netlink.h): the kernel takes the connection over,
+//! and says when it has lost it.
 //! Integers are the machine's own.
 //!
 //! ```text
@@ -10,6 +11,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
 
 use rustix::net::netlink::{GENERIC, SocketAddrNetlink};
 use rustix::net::{
@@ -31,19 +33,35 @@ const CONTROLLER: u16 = 16;
 const GET_FAMILY: u8 = 3;
 const FAMILY_ID: u16 = 1;
 const FAMILY_NAME: u16 = 2;
+const MULTICAST_GROUPS: u16 = 7;
+const GROUP_NAME: u16 = 1;
+const GROUP_ID: u16 = 2;
 
-/// NBD_CMD_CONNECT and its attributes.
+/// NBD_GENL_MCAST_GROUP_NAME.
+const GROUP: &[u8] = b"nbd_mc_group\0";
+
+/// NBD_CMD_CONNECT, NBD_CMD_RECONFIGURE, NBD_CMD_LINK_DEAD and their attributes.
 const CONNECT: u8 = 1;
+const RECONFIGURE: u8 = 3;
+const LINK_DEAD: u8 = 4;
 const INDEX: u16 = 1;
 const SIZE_BYTES: u16 = 2;
 const BLOCK_SIZE_BYTES: u16 = 3;
+const TIMEOUT: u16 = 4;
 const SERVER_FLAGS: u16 = 5;
 const SOCKETS: u16 = 7;
+const DEAD_CONNECTION_TIMEOUT: u16 = 8;
 const SOCKET_ITEM: u16 = 1;
 const SOCKET_FD: u16 = 1;
 
 /// NBD_FLAG_READ_ONLY.
 const READ_ONLY: u16 = 1 << 1;
+
+/// A server that has not answered a read for so long has lost the connection.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// So long a read waits for a new connection before it fails.
+const HOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// NLA_TYPE_MASK: the upper two bits are flags.
 const TYPE_MASK: u16 = 0x3fff;
@@ -57,39 +75,121 @@ const MAX_MESSAGES: usize = 8;
 /// A step that failed, and how.
 type Failed = (&'static str, io::Error);
 
-/// Makes a device of `export` at the other end of `stream`; gives its name, `nbd0`.
-pub fn attach(stream: &TcpStream, export: &Export, writable: bool) -> Result<String, Failed> {
-    let socket = open().map_err(|error| ("asking the kernel for a network block device", error))?;
-    let name = attribute(FAMILY_NAME, b"nbd\0");
-    let family = ask(&socket, CONTROLLER, GET_FAMILY, &name, FAMILY_ID);
-    let family = family.map_err(|error| ("asking the kernel for its NBD driver", error))?;
-    let family = family.first_chunk().map(|id| u16::from_ne_bytes(*id));
-    let family = family.ok_or(("asking the kernel for its NBD driver", io::ErrorKind::InvalidData.into()))?;
-    let descriptor = stream.as_raw_fd().to_ne_bytes();
-    let item = attribute(SOCKET_ITEM, &attribute(SOCKET_FD, &descriptor));
-    let flags = export.flags | if writable { 0 } else { READ_ONLY };
-    let attributes = [
-        // Without an index the kernel takes the first device that is free.
-        attribute(SIZE_BYTES, &export.size.to_ne_bytes()),
-        attribute(BLOCK_SIZE_BYTES, &u64::from(export.block).to_ne_bytes()),
-        attribute(SERVER_FLAGS, &u64::from(flags).to_ne_bytes()),
-        attribute(SOCKETS, &item),
-    ];
-    let index = ask(&socket, family, CONNECT, &attributes.concat(), INDEX);
-    let index = index.map_err(|error| ("giving the connection to the kernel", error))?;
-    let index = index.first_chunk().map(|index| u32::from_ne_bytes(*index));
-    let index = index.ok_or(("giving the connection to the kernel", io::ErrorKind::InvalidData.into()))?;
-    Ok(format!("nbd{index}"))
+/// The kernel's NBD driver.
+pub struct Driver {
+    socket: OwnedFd,
+    family: u16,
 }
 
-fn open() -> io::Result<OwnedFd> {
+impl Driver {
+    /// Asks for it; its module is loaded.
+    pub fn open() -> Result<Self, Failed> {
+        let failed = |error| ("asking the kernel for its NBD driver", error);
+        let socket = open(0).map_err(failed)?;
+        let family = controlled(&socket, FAMILY_ID).map_err(failed)?;
+        let family = family.first_chunk().map(|id| u16::from_ne_bytes(*id));
+        let family = family.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        Ok(Self { socket, family })
+    }
+
+    /// Makes a device of `export` at the other end of `stream`; gives its number. When the connection breaks, its
+    /// reads wait for [`attach_again`](Self::attach_again).
+    pub fn attach(&self, stream: &TcpStream, export: &Export, writable: bool) -> Result<u32, Failed> {
+        let failed = |error| ("giving the connection to the kernel", error);
+        let flags = export.flags | if writable { 0 } else { READ_ONLY };
+        let attributes = [
+            // Without an index the kernel takes the first device that is free.
+            attribute(SIZE_BYTES, &export.size.to_ne_bytes()),
+            attribute(BLOCK_SIZE_BYTES, &u64::from(export.block).to_ne_bytes()),
+            attribute(TIMEOUT, &ANSWER.as_secs().to_ne_bytes()),
+            attribute(SERVER_FLAGS, &u64::from(flags).to_ne_bytes()),
+            attribute(DEAD_CONNECTION_TIMEOUT, &HOLD.as_secs().to_ne_bytes()),
+            sockets(stream),
+        ];
+        let index = ask(&self.socket, self.family, CONNECT, &attributes.concat(), INDEX).map_err(failed)?;
+        let index = index.as_deref().and_then(|index| index.first_chunk());
+        let index = index.map(|index| u32::from_ne_bytes(*index));
+        index.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
+    }
+
+    /// Gives the device of that number another connection in the place of the one that broke.
+    pub fn attach_again(&self, index: u32, stream: &TcpStream) -> Result<(), Failed> {
+        let attributes = [attribute(INDEX, &index.to_ne_bytes()), sockets(stream)].concat();
+        let answered = ask(&self.socket, self.family, RECONFIGURE, &attributes, INDEX);
+        answered.map(|_| ()).map_err(|error| ("giving a new connection to the kernel", error))
+    }
+
+    /// Hears from now on of connections that break.
+    pub fn breaks(&self) -> Result<Breaks, Failed> {
+        let failed = |error| ("listening for connections of NBD that break", error);
+        let groups = controlled(&self.socket, MULTICAST_GROUPS).map_err(failed)?;
+        let group = group(&groups, GROUP).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        // A socket is bound to the first 32 groups by a bit each. In an initrd few families have one.
+        let bit = 1_u32.checked_shl(group.wrapping_sub(1));
+        let bit = bit.ok_or_else(|| failed(io::ErrorKind::Unsupported.into()))?;
+        Ok(Breaks { socket: open(bit).map_err(failed)?, family: self.family })
+    }
+}
+
+/// Tells of connections that break.
+pub struct Breaks {
+    socket: OwnedFd,
+    family: u16,
+}
+
+impl Breaks {
+    /// The numbers of the devices that have lost theirs. Blocks until there is one.
+    pub fn wait(&self) -> io::Result<Vec<u32>> {
+        let mut buffer = vec![0; MAX_ANSWER];
+        let (length, _) = recv(&self.socket, &mut buffer[..], RecvFlags::empty())?;
+        let told = messages(buffer.get(..length).unwrap_or_default());
+        Ok(told.filter(|(kind, _)| *kind == self.family).filter_map(|(_, body)| broken(body)).collect())
+    }
+}
+
+/// The device that a message says has lost its connection.
+fn broken(body: &[u8]) -> Option<u32> {
+    let (head, rest) = body.split_at_checked(GENERIC_HEAD)?;
+    let mut told = attributes(rest).filter(|(kind, _)| *kind == INDEX);
+    let index = told.next().filter(|_| head.first() == Some(&LINK_DEAD))?.1;
+    index.first_chunk().map(|index| u32::from_ne_bytes(*index))
+}
+
+fn open(groups: u32) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(GENERIC))?;
-    bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    bind(&socket, &SocketAddrNetlink::new(0, groups))?;
     Ok(socket)
 }
 
-/// Sends a command and gives the attribute `wanted` of its answer.
-fn ask(socket: &OwnedFd, family: u16, command: u8, attributes: &[u8], wanted: u16) -> io::Result<Vec<u8>> {
+/// What the controller says of the driver.
+fn controlled(socket: &OwnedFd, wanted: u16) -> io::Result<Vec<u8>> {
+    let name = attribute(FAMILY_NAME, b"nbd\0");
+    let value = ask(socket, CONTROLLER, GET_FAMILY, &name, wanted)?;
+    value.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The number of a group among those that the controller lists, each an attribute of its own.
+fn group(groups: &[u8], name: &[u8]) -> Option<u32> {
+    attributes(groups).find_map(|(_, group)| {
+        let of = |wanted| attributes(group).find(move |(kind, _)| *kind == wanted).map(|(_, value)| value);
+        let id = of(GROUP_ID).filter(|_| of(GROUP_NAME) == Some(name))?;
+        id.first_chunk().map(|id| u32::from_ne_bytes(*id))
+    })
+}
+
+fn sockets(stream: &TcpStream) -> Vec<u8> {
+    let descriptor = attribute(SOCKET_FD, &stream.as_raw_fd().to_ne_bytes());
+    attribute(SOCKETS, &attribute(SOCKET_ITEM, &descriptor))
+}
+
+/// Sends a command and gives the attribute `wanted` of its answer, when that has one.
+fn ask(
+    socket: &OwnedFd,
+    family: u16,
+    command: u8,
+    attributes: &[u8],
+    wanted: u16,
+) -> io::Result<Option<Vec<u8>>> {
     let message = message(family, command, attributes);
     send(socket, &message, SendFlags::empty())?;
     let mut found = None;
@@ -100,10 +200,9 @@ fn ask(socket: &OwnedFd, family: u16, command: u8, attributes: &[u8], wanted: u1
             match kind {
                 NLMSG_ERROR => {
                     let code = body.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-                    return match (code, found) {
-                        (0, Some(value)) => Ok(value),
-                        (0, None) => Err(io::ErrorKind::InvalidData.into()),
-                        (code, _) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
+                    return match code {
+                        0 => Ok(found),
+                        code => Err(io::Error::from_raw_os_error(code.saturating_neg())),
                     };
                 }
                 kind if kind == family => {
@@ -168,12 +267,22 @@ mod tests {
 
     #[test]
     fn this_kernel_knows_its_controller_by_name() {
-        let socket = open().unwrap();
-        let id =
-            ask(&socket, CONTROLLER, GET_FAMILY, &attribute(FAMILY_NAME, b"nlctrl\0"), FAMILY_ID).unwrap();
-        assert_eq!(id, CONTROLLER.to_ne_bytes());
-        let error = ask(&socket, CONTROLLER, GET_FAMILY, &attribute(FAMILY_NAME, b"nosuch\0"), FAMILY_ID);
+        let socket = open(0).unwrap();
+        let of =
+            |name: &[u8], wanted| ask(&socket, CONTROLLER, GET_FAMILY, &attribute(FAMILY_NAME, name), wanted);
+        assert_eq!(of(b"nlctrl\0", FAMILY_ID).unwrap().unwrap(), CONTROLLER.to_ne_bytes());
+        let groups = of(b"nlctrl\0", MULTICAST_GROUPS).unwrap().unwrap();
+        assert_eq!(group(&groups, b"notify\0"), Some(u32::from(CONTROLLER)));
+        assert_eq!(group(&groups, GROUP), None);
+        let error = of(b"nosuch\0", FAMILY_ID);
         assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_device_that_has_lost_its_connection_is_told_by_its_number() {
+        let index = attribute(INDEX, &3_u32.to_ne_bytes());
+        let of = |command: u8| broken(&[&[command, 0, 0, 0][..], &index].concat());
+        assert_eq!((of(LINK_DEAD), of(CONNECT), broken(&[LINK_DEAD])), (Some(3), None, None));
     }
 
     #[test]
@@ -189,6 +298,7 @@ mod tests {
         fn any_answer_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(messages(&bytes).count() <= bytes.len());
             prop_assert!(attributes(&bytes).count() <= bytes.len());
+            let _ = (group(&bytes, GROUP), broken(&bytes));
         }
     }
 }
