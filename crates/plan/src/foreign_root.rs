@@ -20,6 +20,8 @@ pub struct ForeignRoot {
     pub part: Part,
     /// Where a live root lies in an ISO, the first choice first.
     pub live: Vec<String>,
+    /// Where the layers of one lie that has several, the lowest first; else none.
+    pub layers: Vec<String>,
     /// What is asked of its bytes before anything of it runs.
     pub check: Check,
     /// `roothash=`: what the kernel is told to trust, block by block.
@@ -102,6 +104,7 @@ impl ForeignRoot {
             form: named.form,
             part: named.part,
             live: live::paths(line),
+            layers: live::layers(line),
             check,
             root_hash,
             usr_hash,

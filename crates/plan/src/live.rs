@@ -5,15 +5,17 @@
 //! | `root=live:URL` | dracut's livenet; `rd.live.overlay.size=MIB` limits the writable layer |
 //! | `rd.live.dir=` `rd.live.squashimg=` | where the root lies in the ISO: `LiveOS` and `squashfs.img` |
 //! | `boot=live fetch=URL` | live-boot, `httpfs=` too; `overlay-size=` as tmpfs(5) has it, `live-media-path=` for `live` |
-//! | `boot=casper url=URL` | Ubuntu's casper |
+//! | `boot=casper url=URL` | Ubuntu's casper; `layerfs-path=` names the uppermost of several [`layers`] |
 //!
-//! Not supported: `live:CDLABEL=` and other devices, NFS and torrents by these names, persistent overlays, roots in
-//! several layers.
+//! Not supported: `live:CDLABEL=` and other devices, NFS and torrents by these names, persistent overlays.
 
 use bootwright_image::cmdline::CommandLine;
 
 /// Before the URL in dracut's `root=`.
 const LIVE: &str = "live:";
+
+/// Where casper's layers lie in an ISO.
+const CASPER: &str = "casper";
 
 /// Where systems keep their root in an ISO: dracut (Fedora and its kin, openSUSE), live-boot, casper.
 const USUAL: &[&str] = &["LiveOS/squashfs.img", "live/filesystem.squashfs", "casper/filesystem.squashfs"];
@@ -38,6 +40,18 @@ pub fn paths(line: &CommandLine) -> Vec<String> {
         Some(directory) => vec![format!("{directory}/filesystem.squashfs")],
         None => USUAL.iter().map(|path| (*path).to_owned()).collect(),
     }
+}
+
+/// Where casper's layers lie in an ISO, the lowest first; none where the line names none. `a.b.c.squashfs` lies on
+/// `a.b.squashfs`, and that on `a.squashfs`.
+pub fn layers(line: &CommandLine) -> Vec<String> {
+    let named = line.get("layerfs-path").filter(|_| line.get("boot") == Some("casper"));
+    let Some((stem, extension)) = named.and_then(|name| name.trim_matches('/').rsplit_once('.')) else {
+        return Vec::new();
+    };
+    let ends = stem.match_indices('.').map(|(at, _)| at).chain([stem.len()]);
+    let parts = ends.filter_map(|end| stem.get(..end)).filter(|part| !part.is_empty());
+    parts.map(|part| format!("{CASPER}/{part}.{extension}")).collect()
 }
 
 /// The limit of the writable layer in tmpfs(5)'s notation; dracut counts in MiB.
@@ -80,6 +94,23 @@ mod tests {
         assert_eq!(found("rd.live.squashimg=a.img"), ["LiveOS/a.img"]);
         assert_eq!(found("live-media-path=/deb"), ["deb/filesystem.squashfs"]);
         assert_eq!(found("quiet").len(), 3);
+    }
+
+    #[test]
+    fn each_layer_is_named_by_the_beginning_of_those_on_it() {
+        let found = |line: &str| layers(&CommandLine::parse(line));
+        assert_eq!(
+            found("boot=casper layerfs-path=minimal.standard.live.squashfs"),
+            [
+                "casper/minimal.squashfs",
+                "casper/minimal.standard.squashfs",
+                "casper/minimal.standard.live.squashfs"
+            ]
+        );
+        assert_eq!(found("boot=casper layerfs-path=one.squashfs"), ["casper/one.squashfs"]);
+        for line in ["layerfs-path=a.b.squashfs", "boot=casper layerfs-path=", "boot=casper layerfs-path=x"] {
+            assert!(found(line).is_empty(), "{line}");
+        }
     }
 
     #[test]

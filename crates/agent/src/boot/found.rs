@@ -1,7 +1,7 @@
 //! A root that others made, in a file in memory: one file system, two with a `/usr` of its own, or that alone.
 //!
 //! ```text
-//!   root.img ─┬▶ /dev/loopN [─▶ dm-verity] ─▶ root, and a tmpfs over it ─▶ overlay at /sysroot
+//!   root.img ─┬▶ /dev/loopN [─▶ dm-verity] ─▶ root, layers under it, a tmpfs over it ─▶ overlay at /sysroot
 //!             │                         no root: a tmpfs with the links into /usr ─▶ /sysroot
 //!             └▶ /dev/loopM [─▶ dm-verity] ─▶ /sysroot/usr, read-only
 //! ```
@@ -61,7 +61,7 @@ pub fn mount(
     devices: &Devices,
 ) -> Result<(), BootError> {
     match &layout.root {
-        Some(root) => mount_root(path, root, overlay, devices)?,
+        Some(root) => mount_root(path, (root, &layout.below), overlay, devices)?,
         None => make_bare(overlay)?,
     }
     let Some(usr) = &layout.usr else { return Ok(()) };
@@ -75,11 +75,24 @@ pub fn mount(
     Ok(())
 }
 
-fn mount_root(path: &Path, root: &Found, overlay: Option<&str>, devices: &Devices) -> Result<(), BootError> {
+/// Mounts `root`, and the layers `below` it.
+fn mount_root(
+    path: &Path,
+    (root, below): (&Found, &[Found]),
+    overlay: Option<&str>,
+    devices: &Devices,
+) -> Result<(), BootError> {
     let (mounted, _held) = attached(path, root, ROOT, devices)?;
     mount_lower(&mounted, root.format)?;
     let inner = if root.live { mount_inner(devices)? } else { None };
-    cover(overlay)?;
+    let mut layers = vec![LOWER.to_owned()];
+    for (number, layer) in below.iter().enumerate() {
+        let target = format!("{LOWER}-{number}");
+        create_dir_all(&target).map_err(file_error(&target))?;
+        mount_read_only(&attached(path, layer, ROOT, devices)?.0, &target, layer.format)?;
+        layers.push(target);
+    }
+    cover(overlay, &layers)?;
     if inner.is_some() {
         unmount(LOWER, UnmountFlags::DETACH).map_err(failed("the live root's medium, detached", LOWER))?;
     }

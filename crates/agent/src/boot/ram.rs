@@ -70,7 +70,7 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
         }
     };
     mount_lower(&path, root.format())?;
-    cover(overlay)?;
+    cover(overlay, &[LOWER.to_owned()])?;
     info!("root: {} on {path}, writable in memory", root.format().name());
     Ok(())
 }
@@ -85,7 +85,7 @@ pub fn mount_with_layer(
     devices.require("overlay")?;
     make_places()?;
     mount(LOWER)?;
-    cover(overlay)
+    cover(overlay, &[LOWER.to_owned()])
 }
 
 /// Drivers and directories.
@@ -103,11 +103,12 @@ fn make_places() -> Result<(), BootError> {
     Ok(())
 }
 
-/// Lays the writable layer over [`LOWER`]; the system then sees one root alone.
-pub(super) fn cover(overlay: Option<&str>) -> Result<(), BootError> {
+/// Lays the writable layer over the file systems mounted at `layers`, the highest, [`LOWER`], first; the system then
+/// sees one root alone.
+pub(super) fn cover(overlay: Option<&str>, layers: &[String]) -> Result<(), BootError> {
     make_layer(overlay)?;
-    mount_overlay()?;
-    for target in [LAYER, LOWER] {
+    mount_overlay(&layers.join(":"))?;
+    for target in std::iter::once(LAYER).chain(layers.iter().map(String::as_str)) {
         unmount(target, UnmountFlags::DETACH).map_err(failed("the overlay's layers, detached", target))?;
     }
     Ok(())
@@ -169,11 +170,11 @@ fn make_layer(overlay: Option<&str>) -> Result<(), BootError> {
     chown(&upper, Some(lower.uid()), Some(lower.gid())).map_err(file_error(&upper))
 }
 
-fn mount_overlay() -> Result<(), BootError> {
+fn mount_overlay(layers: &str) -> Result<(), BootError> {
     let failed = || failed("overlay", SYSROOT);
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed())?;
     for (key, value) in [
-        ("lowerdir", LOWER.to_owned()),
+        ("lowerdir", layers.to_owned()),
         ("upperdir", format!("{LAYER}/upper")),
         ("workdir", format!("{LAYER}/work")),
     ] {

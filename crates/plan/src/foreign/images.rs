@@ -134,8 +134,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Casper,
         ("layerfs-path", ""),
         "layerfs-path=minimal.standard.squashfs",
-        NotUnderstood,
-        "a root in several layers is not put together: an ISO with casper/filesystem.squashfs is",
+        Same,
+        "with boot=casper: the root of an ISO is casper/minimal.squashfs, and casper/minimal.standard.squashfs over it",
     ),
     entry(
         Systemd,

@@ -17,13 +17,15 @@ use super::{FindError, Found, file_system, list, place};
 pub struct Layout {
     /// The root; without one, it is empty, in memory, and the system in [`usr`](Self::usr) makes what it needs.
     pub root: Option<Found>,
+    /// What lies under the root, the highest first: its layers.
+    pub below: Vec<Found>,
     /// The `/usr` of its own.
     pub usr: Option<Found>,
 }
 
 impl Layout {
     pub(super) fn of_root(root: Found) -> Self {
-        Self { root: Some(root), usr: None }
+        Self { root: Some(root), below: Vec::new(), usr: None }
     }
 }
 
@@ -32,6 +34,9 @@ impl fmt::Display for Layout {
         match &self.root {
             Some(root) => write!(f, "{}: {}", root.place, root.format.name())?,
             None => f.write_str("empty")?,
+        }
+        for layer in &self.below {
+            write!(f, ", over {}: {}", layer.place, layer.format.name())?;
         }
         match &self.usr {
             Some(usr) => write!(f, ", /usr is {}: {}", usr.place, usr.format.name()),
@@ -65,7 +70,7 @@ pub(super) fn in_gpt(file: &Shared, gpt: &Gpt, wanted: &ForeignRoot) -> Result<L
         let wanted = format!("a {what} partition for {}", native());
         return Err(FindError::NoPartition { wanted, there: list(&gpt.partitions) });
     }
-    Ok(Layout { root, usr })
+    Ok(Layout { root, below: Vec::new(), usr })
 }
 
 /// The partition that a root hash names, with its tree (UAPI.2).

@@ -3,6 +3,7 @@
 //! Nothing is mounted for it: partition tables and ISO 9660 are read by our own readers, and what is found is a range
 //! of the file.
 
+mod iso;
 mod layout;
 mod partition;
 mod verity;
@@ -10,7 +11,7 @@ mod verity;
 use std::ops::Range;
 
 use bootwright_formats::gpt::{Gpt, GptError};
-use bootwright_formats::iso9660::{Iso, IsoError};
+use bootwright_formats::iso9660::IsoError;
 use bootwright_formats::{ReadAt as _, Shared};
 use bootwright_image::RootFormat;
 use bootwright_plan::foreign_root::ForeignRoot;
@@ -91,6 +92,12 @@ pub enum FindError {
         /// What is there.
         found: String,
     },
+    /// Layers are those of an ISO.
+    #[error("the layer {0} is one of an ISO, and the file holds {1}")]
+    NoIso(String, String),
+    /// An ISO without one of the layers.
+    #[error("the layer {0} is not in the ISO {1}")]
+    NoLayer(String, String),
     /// An ISO without a live root.
     #[error("the ISO has none of {0}: say where its root is by rd.live.dir= and rd.live.squashimg=")]
     NoLiveRoot(String),
@@ -113,7 +120,10 @@ pub enum FindError {
 pub fn find(file: &Shared, wanted: &ForeignRoot) -> Result<Layout, FindError> {
     let head = read(file, 0)?;
     if wanted.part == Part::Discovered && head.get(ISO) == Some(ISO_MAGIC) {
-        return in_iso(file, &wanted.live).map(Layout::of_root);
+        return iso::find(file, wanted);
+    }
+    if let Some(top) = wanted.layers.last() {
+        return Err(FindError::NoIso(top.clone(), name(&head)));
     }
     let partition = match (&wanted.part, Gpt::read(file)) {
         (Part::Whole, _) => None,
@@ -136,26 +146,6 @@ pub fn find(file: &Shared, wanted: &ForeignRoot) -> Result<Layout, FindError> {
         (None, None) => return Err(FindError::Unknown(name(&head))),
     };
     Ok(Layout::of_root(found))
-}
-
-fn in_iso(file: &Shared, paths: &[String]) -> Result<Found, FindError> {
-    let iso = Iso::open(file.clone())?;
-    for path in paths {
-        let Some(entry) = iso.find(path)? else { continue };
-        let (Some(first), Some(last)) = (entry.extents.first(), entry.extents.last()) else { continue };
-        // Files over 4 GiB have several extents, which writers lay one behind the other.
-        let adjoining = entry.extents.windows(2).all(|pair| match pair {
-            [a, b] => a.end.next_multiple_of(2048) == b.start,
-            _ => true,
-        });
-        if !adjoining {
-            let found = "a file in pieces".to_owned();
-            return Err(FindError::FileSystem { place: path.clone(), found });
-        }
-        let found = file_system(file, format!("{path} in the ISO {}", iso.volume_id), first.start..last.end)?;
-        return Ok(Found { live: true, ..found });
-    }
-    Err(FindError::NoLiveRoot(paths.join(", ")))
 }
 
 /// What is in a range, when it is one of the file and holds a file system that we mount.

@@ -21,6 +21,7 @@ fn root(part: Part) -> ForeignRoot {
         form: None,
         part,
         live,
+        layers: Vec::new(),
         check: Check::Nothing,
         root_hash: None,
         usr_hash: None,
@@ -193,6 +194,17 @@ fn a_live_root_is_found_in_an_iso_of_xorriso() {
     assert!(bytes == std::fs::read(place.path().join("iso/LiveOS/squashfs.img")).unwrap());
     let elsewhere = ForeignRoot { live: vec!["live/filesystem.squashfs".into()], ..root(Part::Discovered) };
     assert!(told(find(&iso, &elsewhere)).starts_with("the ISO has none of live/filesystem.squashfs"));
+    let layers = |names: [&str; 2]| ForeignRoot {
+        layers: names.map(str::to_owned).to_vec(),
+        ..root(Part::Discovered)
+    };
+    let twice = find(&iso, &layers(["LiveOS/squashfs.img"; 2])).unwrap();
+    assert_eq!(twice.below, [Found { live: false, ..found }]);
+    assert!(!twice.root.unwrap().live);
+    let missing = layers(["casper/a.squashfs", "LiveOS/squashfs.img"]);
+    assert_eq!(told(find(&iso, &missing)), "the layer casper/a.squashfs is not in the ISO LIVE");
+    let no_iso: Shared = Arc::new(squashfs());
+    assert!(told(find(&no_iso, &missing)).contains("is one of an ISO, and the file holds squashfs"));
 }
 
 #[test]

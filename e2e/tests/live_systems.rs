@@ -1,4 +1,4 @@
-//! dracut's line for a live system: an ISO with LiveOS/squashfs.img, to the login prompt.
+//! Live systems by the lines that dracut, live-boot and casper take.
 
 use bootwright_e2e::{FILES, LOGIN, Scenario};
 
@@ -38,6 +38,31 @@ fn an_older_live_root_is_a_file_in_the_squashfs() {
     let append = format!("boot=live fetch={FILES}/live.iso bootwright.digest=sha256:{digest}");
     let mut scenario = scenario.boot_unpinned(&append, 512);
     scenario.sees("LiveOS/rootfs.img in it");
+    scenario.sees("proof: PID 1, busybox is 4755:0:1, / is overlay");
+    scenario.powers_off();
+}
+
+#[test]
+#[ignore = "long"]
+fn the_layers_of_casper_lie_on_each_other() {
+    let scenario = Scenario::new("hello")
+        .making_small_tree()
+        .making(
+            "mkdir -p iso/casper upper/etc; touch upper/etc/of-the-upper-one; mkdir -p tree/etc
+             sed -i 's/^echo \"proof/$b ls \\/etc; &/' tree/sbin/init
+             mksquashfs tree iso/casper/minimal.squashfs -quiet
+             mksquashfs upper iso/casper/minimal.standard.squashfs -quiet
+             xorriso -as mkisofs -quiet -r -V UBUNTU -o live.iso iso
+             sha256sum live.iso > SHA256SUMS",
+        )
+        .serve()
+        .nginx_of_files();
+    let append = format!("boot=casper url={FILES}/live.iso layerfs-path=minimal.standard.squashfs");
+    let mut scenario = scenario.boot_unpinned(&append, 512);
+    scenario.sees(
+        "the root is casper/minimal.standard.squashfs .*, over casper/minimal.squashfs in the ISO UBUNTU",
+    );
+    scenario.sees("of-the-upper-one");
     scenario.sees("proof: PID 1, busybox is 4755:0:1, / is overlay");
     scenario.powers_off();
 }
