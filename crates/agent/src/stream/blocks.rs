@@ -63,7 +63,7 @@ impl Blocks {
     pub fn new(store: Arc<dyn Store>, handle: Handle, (size, chunk): (u64, u32), patience: Duration) -> Self {
         let chunk = u64::from(chunk.max(1));
         let count = u32::try_from(size.div_ceil(chunk)).unwrap_or(u32::MAX);
-        let reads = Reads { trace: Trace::new(count), waiting: BTreeMap::new(), next: 0 };
+        let reads = Reads { trace: Trace::new(count, chunk), waiting: BTreeMap::new(), next: 0 };
         Self { store, handle, size, chunk, patience, reads: Mutex::new(reads), starved: Notify::new() }
     }
 
@@ -106,7 +106,7 @@ impl Blocks {
                 continue;
             };
             if self.is_there(&range) {
-                self.reads().trace.read(self.chunks(&range));
+                self.note(&range);
                 self.give(cookie, range, &replies).await?;
             } else {
                 // As many as the kernel has requests under way for a device, 128.
@@ -131,6 +131,12 @@ impl Blocks {
         self.chunks(range).all(|chunk| self.handle.has(chunk))
     }
 
+    /// Puts a read into the trace.
+    fn note(&self, range: &Range<u64>) {
+        let is_there = |chunk| self.handle.has(chunk);
+        self.reads().trace.read(self.chunks(range), range.end - range.start, is_there);
+    }
+
     async fn give_later(
         &self,
         cookie: Cookie,
@@ -139,8 +145,8 @@ impl Blocks {
     ) -> io::Result<()> {
         let chunks = self.chunks(&range);
         let (number, since) = {
+            self.note(&range);
             let mut reads = self.reads();
-            reads.trace.read(chunks.clone());
             let (number, now) = (reads.next, Instant::now());
             reads.next += 1;
             reads.waiting.insert(number, now);

@@ -23,16 +23,16 @@ pub fn rows(machine: &mut Machine, server: &Service) -> Result<Vec<Row>> {
     let typed =
         |machine: &mut Machine, text: &str| machine.type_text(text).map_err(|error| error.to_string());
     typed(machine, "root\n")?;
-    see(machine, server, "Hello from bootwright")?;
+    let [] = see(machine, server, "Hello from bootwright")?;
     typed(machine, SCRIPT)?;
     let mut took = (Vec::new(), Vec::new());
     for _ in 0..3 {
         for (device, times) in [("loop0", &mut took.0), ("dm-0", &mut took.1)] {
-            let micros: f64 = number(&see(machine, server, &format!(r"^read-{device}-(\d+)-us"))?)?;
+            let [micros] = see(machine, server, &format!(r"^read-{device}-(\d+)-us"))?;
             times.push(micros / 1e6);
         }
     }
-    let held = number(&see(machine, server, r"^held-(\d+)-KiB")?)? / 1024.0;
+    let [held] = see(machine, server, r"^held-(\d+)-KiB")?.map(|kib| kib / 1024.0);
     let (file, streamed) = (1024.0 / median(took.0), 1024.0 / median(took.1));
     Ok(vec![
         Row {
@@ -52,8 +52,4 @@ pub fn rows(machine: &mut Machine, server: &Service) -> Result<Vec<Row>> {
             met: held <= MEMORY,
         },
     ])
-}
-
-fn number(text: &str) -> Result<f64> {
-    text.parse().map_err(|error| format!("{text:?}: {error}"))
 }

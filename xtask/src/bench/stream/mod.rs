@@ -54,6 +54,14 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         met: second.login <= theirs / 4.0,
     };
     let mut rows = vec![
+        Row {
+            what: "bytes that came because somebody waited for them, against bytes that were read".into(),
+            ours: format!("first boot: {:.0} MiB", first.awaited),
+            peer: format!("read: {:.0} MiB", first.read),
+            ratio: first.awaited / first.read,
+            aim: "≤ 1.3",
+            met: first.awaited <= 1.3 * first.read,
+        },
         took("ram", ram.login),
         took("dracut livenet", livenet.login),
         Row {
@@ -91,8 +99,12 @@ enum Until {
 struct Figure {
     /// Seconds from power-on to the login prompt.
     login: f64,
-    /// Reads that waited longer than 0.1 s; 0 where nobody counts.
+    /// Reads that waited longer than 0.1 s; 0 where nobody counts, as the others.
     stalls: f64,
+    /// MiB of chunks that were not there when they were read.
+    awaited: f64,
+    /// MiB that were read.
+    read: f64,
     /// See [`afterwards`].
     afterwards: Vec<Row>,
 }
@@ -110,28 +122,30 @@ fn boot(context: &Context, image: &Path, boot: Boot, until: Until) -> Result<Fig
     let mut tc = network.server("tc");
     tc.args(["qdisc", "add", "dev", machine.tap().unwrap_or_default(), "root", "tbf"]);
     shell::output(tc.args(["rate", RATE, "burst", "256kb", "latency", "50ms"]))?;
-    see(&machine, &server, "login:")?;
+    let [] = see(&machine, &server, "login:")?;
     let login = begun.elapsed().as_secs_f64();
-    let mut stalls = 0.0;
+    let [mut stalls, mut awaited, mut read] = [0.0; 3];
     if until != Until::Login {
-        let line = see(&machine, &server, r"MiB streamed in .* (\d+) of them longer than 0\.1 s")?;
-        stalls = line.parse().unwrap_or_default();
-        see(&machine, &server, "the trace of this boot is told")?;
+        let told = r"MiB streamed in .* (\d+) of them longer than 0\.1 s.*; (\d+) MiB came for (\d+) MiB";
+        [stalls, awaited, read] = see(&machine, &server, told)?;
+        let [] = see(&machine, &server, "the trace of this boot is told")?;
     }
     println!("   {}: {login:.1} s, {stalls} stalls", image.display());
     let afterwards = match until {
         Until::Measured => afterwards::rows(&mut machine, &server)?,
         Until::Login | Until::Complete => Vec::new(),
     };
-    Ok(Figure { login, stalls, afterwards })
+    Ok(Figure { login, stalls, awaited, read, afterwards })
 }
 
-/// Waits for a line of the console, and gives what its first group holds.
-fn see(machine: &Machine, server: &Service, pattern: &str) -> Result<String> {
-    let pattern = Regex::new(pattern).map_err(|error| error.to_string())?;
-    let seen = machine.expect(&pattern, PATIENCE).map_err(|unseen| {
+/// Waits for a line of the console, and gives the numbers that its groups hold.
+fn see<const N: usize>(machine: &Machine, server: &Service, pattern: &str) -> Result<[f64; N]> {
+    let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
+    let seen = machine.expect(&regex, PATIENCE).map_err(|unseen| {
         format!("{unseen}\nthe server said:\n{}", server.transcript().tail(20).join("\n"))
     })?;
-    let group = pattern.captures(&seen.line).and_then(|found| Some(found.get(1)?.as_str().to_owned()));
-    Ok(group.unwrap_or_default())
+    let groups = regex.captures(&seen.line);
+    let groups = groups.iter().flat_map(|found| found.iter().skip(1).flatten());
+    let numbers: Vec<f64> = groups.filter_map(|group| group.as_str().parse().ok()).collect();
+    numbers.try_into().map_err(|_| format!("{:?} has not {N} numbers where {pattern} has them", seen.line))
 }
