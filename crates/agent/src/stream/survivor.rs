@@ -55,7 +55,7 @@ fn settle() -> Result<(Orders, Prepared, OwnedFd), Failure> {
     let failed = |error: SurviveError| Failure::of("the block server", &error);
     let begun = survive::begin::<Orders>().map_err(failed)?;
     let prepared = Prepared::new(&begun.orders)?;
-    let (orders, files) = begun.settle(Rights::Root).map_err(failed)?;
+    let (orders, files) = begun.settle(Rights::Devices).map_err(failed)?;
     let mut files = files.into_iter();
     let channel = survive::file(&mut files).map_err(failed)?;
     let prepared = prepared.sharing(files, orders.upload);

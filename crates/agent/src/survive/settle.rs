@@ -8,7 +8,10 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, chdir, chroot, set_dumpable_behavior, setrlimit, setsid, umask,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::thread::{Gid, Uid, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, Uid, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
 
 use super::SurviveError;
 
@@ -18,12 +21,21 @@ const EMPTY: &str = "/run/bootwright/empty";
 /// The user nobody, who owns no file.
 const NOBODY: u32 = 65534;
 
+/// What devices take: device-mapper, loop and NBD the first, NBD by netlink the second; PR_SET_IO_FLUSHER the third;
+/// memory that is locked later, and the end of a system that has lost its root.
+const DEVICES: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::NET_ADMIN)
+    .union(CapabilitySet::SYS_RESOURCE)
+    .union(CapabilitySet::IPC_LOCK)
+    .union(CapabilitySet::SYS_BOOT);
+
 /// What a survivor may still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
-    /// Everything: it is root and the last to be killed when memory runs short, for the system lives by it. Its
-    /// root is empty all the same. systemd spares it at the end.
-    Root,
+    /// To use block devices and to reboot: it is root with [these capabilities](DEVICES) alone, and the last to be
+    /// killed when memory runs short, for the system lives by it. Its root is empty all the same. systemd spares it
+    /// at the end.
+    Devices,
     /// Nothing but what it has open: it is nobody and the first to be killed when memory runs short.
     Nobody,
 }
@@ -32,7 +44,7 @@ impl Rights {
     /// oom_score_adj, see proc_pid_oom_score_adj(5).
     fn oom_score_adj(self) -> &'static str {
         match self {
-            Self::Root => "-1000",
+            Self::Devices => "-1000",
             Self::Nobody => "500",
         }
     }
@@ -53,8 +65,9 @@ pub fn settle(rights: Rights) -> Result<(), SurviveError> {
     chdir("/").map_err(step("the working directory"))?;
     umask(Mode::from_raw_mode(0o077));
     set_no_new_privs(true).map_err(step("no new privileges"))?;
-    if rights == Rights::Nobody {
-        become_nobody().map_err(step("giving up the rights of root"))?;
+    match rights {
+        Rights::Devices => keep(DEVICES).map_err(step("giving up capabilities"))?,
+        Rights::Nobody => become_nobody().map_err(step("giving up the rights of root"))?,
     }
     // Nobody reads the memory of a process by a file of /proc or by ptrace(2), unless he is root.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("not to be dumped"))
@@ -72,6 +85,12 @@ fn lock_memory() -> rustix::io::Result<()> {
     setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None })?;
     mlockall(MlockAllFlags::CURRENT)?;
     mlockall(MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
+}
+
+/// The process has one thread: what that may do, those that it starts may.
+fn keep(capabilities: CapabilitySet) -> rustix::io::Result<()> {
+    let inheritable = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: capabilities, permitted: capabilities, inheritable })
 }
 
 /// The process has one thread: its identity is that of the thread.
