@@ -6,6 +6,7 @@ use bootwright_vm::server::{ByTftp, Dhcp};
 use bootwright_vm::{Road, machine::Firmware};
 
 #[test]
+#[ignore = "long"]
 fn a_machine_boots_with_an_address_from_dnsmasq() {
     let scenario = Scenario::new("hello")
         .dnsmasq()

@@ -3,6 +3,7 @@
 use bootwright_e2e::{LOGIN, SECOND_MAC, Scenario};
 
 #[test]
+#[ignore = "long"]
 fn a_card_from_which_the_server_cannot_be_reached_does_not_win_for_good() {
     // The second card has its address at once, long before a lease can come to the first.
     let append = "ip=10.88.0.5:::255.255.255.0::eth1:none ip=eth0:dhcp \

@@ -10,6 +10,7 @@ fn boots(extension: &str) {
 }
 
 #[test]
+#[ignore = "long"]
 fn qcow2_boots() {
     boots("qcow2");
 }

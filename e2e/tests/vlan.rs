@@ -5,6 +5,7 @@
 use std::process::Command;
 
 #[test]
+#[ignore = "long"]
 fn a_machine_boots_through_the_vlan_of_its_command_line() {
     let console = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(bootwright_e2e::program());
