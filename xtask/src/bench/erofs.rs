@@ -27,10 +27,19 @@ struct Case {
     packages: &'static str,
     /// Whether mkfs.erofs also runs with `-Eztailpacking`.
     tails: bool,
+    /// How often each runs, in turns: where the processor is all that counts, two are never alike.
+    runs: usize,
 }
 
 const CASES: &[Case] = &[
-    Case { ours: "lz4", erofs: "lz4hc,9", squashfs: &["-comp", "lz4", "-Xhc"], packages: LARGE, tails: true },
+    Case {
+        ours: "lz4",
+        erofs: "lz4hc,9",
+        squashfs: &["-comp", "lz4", "-Xhc"],
+        packages: LARGE,
+        tails: true,
+        runs: 5,
+    },
     Case {
         ours: "zstd",
         erofs: "zstd,level=15",
@@ -38,6 +47,7 @@ const CASES: &[Case] = &[
         squashfs: &["-comp", "zstd"],
         packages: SMALL,
         tails: false,
+        runs: 1,
     },
 ];
 
@@ -59,26 +69,47 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         let scratch = context.scratch.join(case.ours);
         fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
         let tar = root::debian(&scratch, case.packages)?;
-        let ours = make(&image, Command::new(&example).arg(&tar).arg(&image).arg(case.ours))?;
+        let mut ours = Command::new(&example);
+        ours.arg(&tar).arg(&image).arg(case.ours);
+        let mut writers = vec![("ours".to_owned(), ours)];
         let options: &[&[&str]] = if case.tails { &[&[], &["-Eztailpacking"]] } else { &[&[]] };
         for options in options {
             let mut mkfs = Command::new(programs.join("mkfs.erofs"));
             mkfs.args(["--quiet", "--workers=2", "-C65536", "-z", case.erofs]).args(*options);
-            let peer = make(&image, mkfs.arg("--tar=f").arg(&image).arg(&tar))?;
-            let name = [&["mkfs.erofs"], *options].concat().join(" ");
-            rows.extend([
-                time(case, &name, &ours, &peer, Some(0.9)),
-                size(case, &name, &ours, &peer, Some(1.0)),
-            ]);
-            rows.push(memory(case, &name, &ours, &peer));
+            mkfs.arg("--tar=f").arg(&image).arg(&tar);
+            writers.push(([&["mkfs.erofs"], *options].concat().join(" "), mkfs));
         }
         let script = r#"image=$1 tar=$2; shift 2; exec sqfstar -quiet -no-progress -processors 2 "$@" "$image" < "$tar""#;
         let mut squashfs = Command::new("sh");
         squashfs.args(["-c", script, "sh"]).arg(&image).arg(&tar).args(case.squashfs);
-        let peer = make(&image, &squashfs)?;
-        rows.extend([time(case, "sqfstar", &ours, &peer, None), size(case, "sqfstar", &ours, &peer, None)]);
+        writers.push(("sqfstar".to_owned(), squashfs));
+        let made = in_turns(&image, &writers, case.runs)?;
+        let Some((ours, peers)) = made.split_first() else { continue };
+        for ((name, _), peer) in writers.iter().skip(1).zip(peers) {
+            let aimed = name != "sqfstar";
+            rows.push(time(case, name, ours, peer, aimed.then_some(0.9)));
+            rows.push(size(case, name, ours, peer, aimed.then_some(1.0)));
+            if aimed {
+                rows.push(memory(case, name, ours, peer));
+            }
+        }
     }
     Ok(rows)
+}
+
+/// Runs each writer so many times, in turns, and gives for each the run that took the middle of its times.
+fn in_turns(image: &Path, writers: &[(String, Command)], runs: usize) -> Result<Vec<Made>> {
+    let mut made: Vec<Vec<Made>> = writers.iter().map(|_| Vec::new()).collect();
+    for _ in 0..runs {
+        for ((_, command), made) in writers.iter().zip(&mut made) {
+            made.push(make(image, command)?);
+        }
+    }
+    let middle = |mut made: Vec<Made>| {
+        made.sort_by_key(|made| made.usage.wall);
+        made.swap_remove(runs / 2)
+    };
+    Ok(made.into_iter().map(middle).collect())
 }
 
 /// Runs a writer that makes `image` from nothing.
