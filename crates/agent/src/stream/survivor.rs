@@ -34,6 +34,9 @@ const WORTH_A_WORD: Duration = Duration::from_secs(10);
 /// How often it is looked whether reads wait.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A tenth of a processor when the system wants all of it.
+const NICE: i32 = 10;
+
 /// How long the last reports may take.
 const LAST_REPORTS: Duration = Duration::from_secs(15);
 
@@ -59,6 +62,10 @@ fn settle() -> Result<(Orders, Prepared, OwnedFd), Failure> {
     let mut files = files.into_iter();
     let channel = survive::file(&mut files).map_err(failed)?;
     let prepared = prepared.sharing(files, orders.upload);
+    // Verifying what nobody waits for would keep the system from its processors. Whoever waits for a read leaves them to us.
+    if let Err(error) = rustix::process::nice(NICE) {
+        debug!("nice: {error}");
+    }
     // The memory that it needs is not to be had by writing to what it serves.
     if let Err(error) = rustix::process::configure_io_flusher_behavior(true) {
         debug!("PR_SET_IO_FLUSHER: {error}");
