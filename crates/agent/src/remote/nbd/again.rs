@@ -57,6 +57,7 @@ fn settle() -> Result<(Orders, Driver, Breaks), String> {
     let failed = |(step, error): (&str, std::io::Error)| format!("{step}: {error}");
     let driver = Driver::open().map_err(failed)?;
     let breaks = driver.breaks().map_err(failed)?;
+    driver.hold(begun.orders.index).map_err(failed)?;
     let (orders, _) = begun.settle(Rights::Devices).map_err(|error| chain(&error))?;
     Ok((orders, driver, breaks))
 }

@@ -93,7 +93,7 @@ impl Driver {
     }
 
     /// Makes a device of `export` at the other end of `stream`; gives its number. When the connection breaks, its
-    /// reads wait for [`attach_again`](Self::attach_again).
+    /// reads fail, unless they are to be [held](Self::hold).
     pub fn attach(&self, stream: &TcpStream, export: &Export, writable: bool) -> Result<u32, Failed> {
         let failed = |error| ("giving the connection to the kernel", error);
         let flags = export.flags | if writable { 0 } else { READ_ONLY };
@@ -103,7 +103,6 @@ impl Driver {
             attribute(BLOCK_SIZE_BYTES, &u64::from(export.block).to_ne_bytes()),
             attribute(TIMEOUT, &ANSWER.as_secs().to_ne_bytes()),
             attribute(SERVER_FLAGS, &u64::from(flags).to_ne_bytes()),
-            attribute(DEAD_CONNECTION_TIMEOUT, &HOLD.as_secs().to_ne_bytes()),
             sockets(stream),
         ];
         let index = ask(&self.socket, self.family, CONNECT, &attributes.concat(), INDEX).map_err(failed)?;
@@ -112,11 +111,22 @@ impl Driver {
         index.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))
     }
 
+    /// From now on the reads of the device of that number wait for [`attach_again`](Self::attach_again) when the
+    /// connection breaks: somebody is there who connects.
+    pub fn hold(&self, index: u32) -> Result<(), Failed> {
+        let hold = attribute(DEAD_CONNECTION_TIMEOUT, &HOLD.as_secs().to_ne_bytes());
+        self.change(index, &hold).map_err(|error| ("having the kernel wait for a new connection", error))
+    }
+
     /// Gives the device of that number another connection in the place of the one that broke.
     pub fn attach_again(&self, index: u32, stream: &TcpStream) -> Result<(), Failed> {
-        let attributes = [attribute(INDEX, &index.to_ne_bytes()), sockets(stream)].concat();
-        let answered = ask(&self.socket, self.family, RECONFIGURE, &attributes, INDEX);
-        answered.map(|_| ()).map_err(|error| ("giving a new connection to the kernel", error))
+        let changed = self.change(index, &sockets(stream));
+        changed.map_err(|error| ("giving a new connection to the kernel", error))
+    }
+
+    fn change(&self, index: u32, what: &[u8]) -> io::Result<()> {
+        let attributes = [&attribute(INDEX, &index.to_ne_bytes()), what].concat();
+        ask(&self.socket, self.family, RECONFIGURE, &attributes, INDEX).map(|_| ())
     }
 
     /// Hears from now on of connections that break.
