@@ -16,7 +16,7 @@ use crate::swarm::Bits;
 ///
 /// 1. those that were [demanded](Handle::want): at once, beside all that runs;
 /// 2. those of the [preferred order](Handle::prefer), such as the order in which an earlier boot read them;
-/// 3. the rest, in the order of the file from mirrors and the rarest first from peers.
+/// 3. the rest, in the order of the file from mirrors and the rarest first from peers, unless it is [held](Handle::hold).
 ///
 /// What is demanded before the download has begun, or between two attempts, is not lost. One handle is for
 /// one download at a time. It holds a few bytes for each chunk, at most.
@@ -85,6 +85,8 @@ struct State {
     order: Vec<u32>,
     /// The driver has not heard of `order`.
     reordered: bool,
+    /// What is neither demanded nor in `order` is not asked for.
+    held: bool,
     /// Who waits for which chunk.
     waiting: BTreeMap<u32, Vec<oneshot::Sender<()>>>,
 }
@@ -132,6 +134,18 @@ impl Handle {
         state.reordered = true;
         drop(state);
         self.shared.said.notify_one();
+    }
+
+    /// What is neither demanded nor preferred is not asked for any more, or is again: for a reader who needs the link
+    /// and the processors for what he reads. What is under way goes on. A download that is held and that nothing is
+    /// wanted of waits.
+    pub fn hold(&self, held: bool) {
+        let mut state = self.lock();
+        let news = std::mem::replace(&mut state.held, held) != held;
+        drop(state);
+        if news {
+            self.shared.said.notify_one();
+        }
     }
 
     /// Waits until all of `chunks` are verified and in their place. Does not demand them.
@@ -202,6 +216,7 @@ pub(crate) struct Attached(Handle);
 pub(crate) struct Orders {
     pub(crate) demanded: Vec<u32>,
     pub(crate) order: Option<Vec<u32>>,
+    pub(crate) held: bool,
 }
 
 impl Attached {
@@ -224,7 +239,7 @@ impl Attached {
         let mut state = self.0.lock();
         let demanded = std::mem::take(&mut state.fresh);
         let order = std::mem::take(&mut state.reordered).then(|| state.order.clone());
-        Orders { demanded, order }
+        Orders { demanded, order, held: state.held }
     }
 
     pub(crate) fn stored(&self, chunk: u32) {

@@ -55,6 +55,8 @@ struct Reads {
     trace: Trace,
     /// Since when reads wait, in the order in which they came.
     waiting: BTreeMap<u64, Instant>,
+    /// When the last one came.
+    last: Option<Instant>,
     next: u64,
 }
 
@@ -63,7 +65,7 @@ impl Blocks {
     pub fn new(store: Arc<dyn Store>, handle: Handle, (size, chunk): (u64, u32), patience: Duration) -> Self {
         let chunk = u64::from(chunk.max(1));
         let count = u32::try_from(size.div_ceil(chunk)).unwrap_or(u32::MAX);
-        let reads = Reads { trace: Trace::new(count, chunk), waiting: BTreeMap::new(), next: 0 };
+        let reads = Reads { trace: Trace::new(count, chunk), waiting: BTreeMap::new(), last: None, next: 0 };
         Self { store, handle, size, chunk, patience, reads: Mutex::new(reads), starved: Notify::new() }
     }
 
@@ -75,6 +77,13 @@ impl Blocks {
     /// For how long the oldest of the waiting reads has waited.
     pub fn longest_wait(&self) -> Option<Duration> {
         self.reads().waiting.values().next().map(Instant::elapsed)
+    }
+
+    /// For how long no read has come and none has waited; `None` before the first.
+    pub fn idle(&self) -> Option<Duration> {
+        let reads = self.reads();
+        let idle = reads.last.as_ref().map(Instant::elapsed);
+        if reads.waiting.is_empty() { idle } else { idle.map(|_| Duration::ZERO) }
     }
 
     /// Waits until a read has failed for want of its chunks.
@@ -134,7 +143,9 @@ impl Blocks {
     /// Puts a read into the trace.
     fn note(&self, range: &Range<u64>) {
         let is_there = |chunk| self.handle.has(chunk);
-        self.reads().trace.read(self.chunks(range), range.end - range.start, is_there);
+        let mut reads = self.reads();
+        reads.last = Some(Instant::now());
+        reads.trace.read(self.chunks(range), range.end - range.start, is_there);
     }
 
     async fn give_later(

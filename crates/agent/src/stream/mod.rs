@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The worker [opens] the stream by starting a [survivor](crate::survive), which fetches and answers the kernel for
-//! as long as that is needed: reads demand their chunks and wait, the rest follows in the background. When every
+//! as long as that is needed: reads demand their chunks and wait, the rest follows [when they pause](pace). When every
 //! chunk is there, the table of the mapped device is exchanged: from then on the root is a file in memory, as in mode
 //! `ram`, and the survivor ends.
 //!
@@ -24,6 +24,7 @@ mod give_up;
 mod habits;
 mod mapping;
 mod nbd;
+mod pace;
 mod prepared;
 mod survivor;
 mod trace;

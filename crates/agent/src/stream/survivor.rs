@@ -17,7 +17,7 @@ use super::fetching::{self, Fetching};
 use super::prepared::Prepared;
 use super::trace::{Trace, Waits};
 use super::worker::{Parting, Worker};
-use super::{Orders, PATIENCE, Word, give_up, habits, mapping};
+use super::{Orders, PATIENCE, Word, give_up, habits, mapping, pace};
 use crate::failure::Failure;
 use crate::instructions;
 use crate::log::{self, Verbosity};
@@ -136,6 +136,7 @@ impl Survivor {
             Err(failure) => return self.fail(failure).await,
         };
         self.worker.tell(&Word::Ready { device: mapped.path() }).await;
+        tokio::spawn(pace::keep(Arc::clone(&self.blocks), self.handle.clone()));
         let mut look = interval(LOOK);
         let mut next_word = WORTH_A_WORD;
         let complete = loop {

@@ -161,13 +161,15 @@ impl<'a> Download<'a> {
 
     /// Somebody has said what he wants first.
     fn ordered(&mut self, scheduler: &mut Scheduler, orders: Orders) {
-        let Orders { demanded, order } = orders;
+        let Orders { demanded, order, held } = orders;
         if let Some(hub) = &mut self.hub {
             hub.demand(&demanded);
             order.iter().for_each(|order| hub.prefer(order));
+            hub.hold(held);
         }
         scheduler.demand(self.now(), demanded);
         order.into_iter().for_each(|order| scheduler.prefer(order));
+        scheduler.hold(held);
     }
 
     fn scheduler(&self, there: &[bool], options: &Options) -> Scheduler {

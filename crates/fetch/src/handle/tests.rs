@@ -88,3 +88,18 @@ fn absurd_indices_are_not_kept() {
     handle.want(0..u32::MAX);
     assert_eq!(handle.lock().demanded.len(), MAX_CHUNKS);
 }
+
+#[tokio::test]
+async fn a_download_that_is_held_is_so_in_its_second_attempt_too() {
+    let handle = Handle::new();
+    handle.hold(true);
+    let first = handle.attach();
+    first.begin(bits(&[]));
+    assert!(first.orders().await.held);
+    drop(first);
+    let second = handle.attach();
+    second.begin(bits(&[]));
+    assert!(second.orders().await.held);
+    handle.hold(false);
+    assert!(!second.orders().await.held);
+}

@@ -60,7 +60,8 @@ impl Scheduler {
         self.wants.advance(|chunk| chunks.get(chunk as usize) == Some(&Chunk::Missing));
         let open = |chunk: &u32| self.is_open(source, *chunk);
         let preferred = self.wants.preferred().find(open);
-        preferred.or_else(|| (from..end).chain(self.cursor..from).find(open))
+        let rest = || (from..end).chain(self.cursor..from).find(open);
+        preferred.or_else(|| if self.wants.held { None } else { rest() })
     }
 
     pub(super) fn is_open(&self, source: SourceId, chunk: u32) -> bool {

@@ -34,6 +34,8 @@ pub(super) struct Wants {
     order: Vec<u32>,
     /// No chunk of `order` before this one is missing.
     cursor: usize,
+    /// What is neither demanded nor in `order` is not asked for.
+    pub(super) held: bool,
 }
 
 impl Wants {

@@ -163,6 +163,11 @@ impl Scheduler {
         self.wants.prefer(chunks.into_iter().filter(|chunk| (*chunk as usize) < count).take(count));
     }
 
+    /// What is neither demanded nor preferred is not asked for any more, or is again.
+    pub fn hold(&mut self, held: bool) {
+        self.wants.held = held;
+    }
+
     /// Takes in what happened at `now`. Events of requests or chunks that the scheduler has no reason to
     /// expect change nothing.
     pub fn handle(&mut self, now: Duration, event: Event) {
@@ -208,7 +213,8 @@ impl Scheduler {
         let looks = self.next_demand(now).into_iter().chain(self.next_look(now));
         let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(looks).min();
         let taken = self.chunks.contains(&Chunk::Taken);
-        if idle && wake.is_none() && !taken && self.mirrors == Mirrors::Free {
+        let rests = self.wants.held && self.lanes.iter().any(Lane::is_alive);
+        if idle && wake.is_none() && !taken && !rests && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
             return Action::Defeat(Defeat::Exhausted);
         }

@@ -265,6 +265,43 @@ fn the_preferred_order_comes_before_the_rest() {
     assert_eq!(spans, [9..12, 3..4, 15..16, 0..3, 4..8, 8..9, 12..15, 16..20]);
 }
 
+#[test]
+fn while_it_is_held_only_what_is_demanded_or_preferred_comes() {
+    let mut scheduler = scheduler(20, &[0]);
+    scheduler.hold(true);
+    scheduler.prefer([9, 10]);
+    let bring = |scheduler: &mut Scheduler, expected: Range<u32>| {
+        let (id, _, span) = request(scheduler, NOW);
+        assert_eq!(span, expected);
+        answered(scheduler, id, Ranges::Honoured);
+        span.for_each(|chunk| deliver(scheduler, id, chunk));
+        scheduler.handle(NOW, Event::Ended { request: id, fault: None });
+    };
+    bring(&mut scheduler, 9..11);
+    assert_eq!(scheduler.poll(NOW), Action::Wait(None), "it has not failed: it waits");
+    scheduler.demand(NOW, [17]);
+    bring(&mut scheduler, 17..18);
+    assert_eq!(scheduler.poll(NOW), Action::Wait(None));
+    scheduler.hold(false);
+    bring(&mut scheduler, 0..4);
+}
+
+#[test]
+fn what_is_held_fails_when_nobody_is_left_to_ask() {
+    let mut scheduler = scheduler(20, &[0]);
+    scheduler.hold(true);
+    scheduler.demand(NOW, [19]);
+    let mut now = NOW;
+    let end = loop {
+        match scheduler.poll(now) {
+            Action::Request { request, .. } => fail(&mut scheduler, request, TRANSIENT),
+            Action::Wait(Some(wake)) => now = wake,
+            other => break other,
+        }
+    };
+    assert_eq!(end, Action::Defeat(Defeat::Exhausted));
+}
+
 /// A network that does what its dice say.
 struct Chaos {
     dice: fastrand::Rng,

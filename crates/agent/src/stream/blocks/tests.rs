@@ -94,14 +94,17 @@ impl Device {
 async fn a_read_waits_for_its_chunks_and_gets_the_right_bytes() {
     let mut device = device(Duration::from_secs(600));
     device.ask(0, 7, 3 * CHUNK as u64 + 100, 6000).await;
+    assert_eq!(device.blocks.idle(), None);
     while device.blocks.longest_wait().is_none() {
         tokio::task::yield_now().await;
     }
+    assert_eq!(device.blocks.idle(), Some(Duration::ZERO), "a read that waits has not come to its end");
     device.open.add_permits(100);
     let (cookie, error, bytes) = device.answer(6000).await;
     assert_eq!((cookie, error), (7, 0));
     assert!(bytes == device.content[3 * CHUNK + 100..][..6000]);
     assert_eq!(device.blocks.longest_wait(), None);
+    assert!(device.blocks.idle().unwrap() > Duration::ZERO);
     device.blocks.with_trace(|trace| {
         assert_eq!(trace.order(), [3, 4]);
         assert_eq!((trace.waits().reads, trace.waits().waited), (1, 1));

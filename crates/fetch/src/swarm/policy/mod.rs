@@ -148,6 +148,14 @@ impl Swarm {
         self.free.extend(self.peers.keys());
     }
 
+    /// What is neither demanded nor preferred is not asked for any more, or is again.
+    pub fn hold(&mut self, held: bool) {
+        if std::mem::replace(&mut self.table.held, held) && !held {
+            self.stirred = true;
+            self.free.extend(self.peers.keys());
+        }
+    }
+
     /// Whether another machine is connected that wants the file too: a peer that has not all of it and is not
     /// the origin.
     pub fn has_company(&self) -> bool {

@@ -41,6 +41,8 @@ pub(super) struct Table {
     /// Wanted before the rest, first first.
     preferred: VecDeque<u32>,
     pub(super) order: Order,
+    /// What is neither demanded nor preferred is not asked for.
+    pub(super) held: bool,
 }
 
 impl Table {
@@ -55,6 +57,7 @@ impl Table {
             is_demanded: Bits::none(stored.len()),
             preferred: VecDeque::new(),
             order: Order::Rarest,
+            held: false,
             stored,
         };
         for chunk in 0..table.stored.len() {
@@ -131,6 +134,9 @@ impl Table {
     pub(super) fn choose(&mut self, has: &Bits, random: &mut fastrand::Rng) -> Option<u32> {
         if let Some(demanded) = self.open_demand(has).or_else(|| self.open_preferred(has)) {
             return Some(demanded);
+        }
+        if self.held {
+            return None;
         }
         match self.order {
             Order::Sequential => self.open.iter().copied().filter(|chunk| has.has(*chunk)).min(),

@@ -50,6 +50,25 @@ fn what_somebody_waits_for_is_asked_for_first() {
 }
 
 #[test]
+fn while_it_is_held_peers_are_asked_for_nothing_else() {
+    let mut swarm = machine(100, 1);
+    swarm.hold(true);
+    swarm.prefer([7]);
+    swarm.demand([31]);
+    unchoke(&mut swarm, 0);
+    for chunk in [31, 7] {
+        assert_eq!(asked(&mut swarm, NOW), [chunk]);
+        for at in 0..swarm.limits().blocks(chunk) {
+            let block = swarm.limits().block(chunk, at);
+            swarm.arrived(NOW, PeerId(0), block);
+        }
+    }
+    assert!(asked(&mut swarm, NOW).is_empty());
+    swarm.hold(false);
+    assert!(!asked(&mut swarm, NOW).is_empty());
+}
+
+#[test]
 fn a_peer_that_lets_a_reader_wait_does_not_leave_the_link_idle() {
     let mut swarm = machine(100, 3);
     swarm.demand([31]);

@@ -275,6 +275,11 @@ impl Hub {
         self.swarm.prefer(chunks.iter().copied());
     }
 
+    /// See [`Swarm::hold`].
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.swarm.hold(held);
+    }
+
     /// How much mirrors shall do beside the peers.
     pub(crate) fn mirrors(&self) -> Mirrors {
         if self.subject.manners == Manners::Strangers {
