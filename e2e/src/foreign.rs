@@ -40,6 +40,20 @@ systemd-repart --empty=create --size=auto --dry-run=no --definitions=defs --json
 grep -o '"roothash":"[0-9a-f]*"' partitions.json | head -n 1 | cut -d '"' -f 4 > roothash
 "#;
 
+/// A key of its own that signs the root hash, `NAME.cpio` to be put behind an initrd that is to know it, and the definition
+/// of the partition with the signature.
+const SIGNER: &str = r#"for name in builder stranger; do
+    openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=$name -days 2 -keyout $name.key -out $name.crt 2> openssl.log
+    mkdir -p $name/etc/verity.d
+    cp $name.crt $name/etc/verity.d/
+    (cd $name && find etc | cpio --quiet -o -H newc) > $name.cpio
+done
+printf '[Partition]\nType=root-verity-sig\nVerity=signature\nVerityMatchKey=root\n' > defs/40-signature.conf
+rm image.raw
+systemd-repart --empty=create --size=auto --dry-run=no --definitions=defs --private-key=builder.key \
+    --certificate=builder.crt image.raw
+"#;
+
 /// The same tree as a `/usr` of its own, with its dm-verity, and beside it a root with nothing but links into it.
 const SMALL_USR: &str = r#"mkdir links
 mv tree usr
@@ -55,6 +69,40 @@ printf '[Partition]\nType=usr-verity\nVerity=hash\nVerityMatchKey=usr\n' > defs/
 printf '[Partition]\nType=root\nCopyBlocks=%s/links.squashfs\n' "$PWD" > defs/30-root.conf
 systemd-repart --empty=create --size=auto --dry-run=no --definitions=defs --json=short image.raw > partitions.json
 grep -o '"roothash":"[0-9a-f]*"' partitions.json | head -n 1 | cut -d '"' -f 4 > usrhash
+"#;
+
+/// The same tree as btrfs by mkfs.btrfs and as XFS by mkfs.xfs, each all of a file.
+const OTHER_FILE_SYSTEMS: &str = r#"mkdir -p tree/dev tree/proc tree/sys tree/run tree/tmp
+truncate -s 128M root.btrfs
+fakeroot mkfs.btrfs -q --rootdir tree root.btrfs
+cat > proto <<'PROTO'
+/none
+0 0
+d--755 0 0
+bin d--755 0 0
+busybox -u-755 0 0 tree/bin/busybox
+sh l--777 0 0 busybox
+$
+sbin d--755 0 0
+init ---755 0 0 tree/sbin/init
+$
+etc d--755 0 0
+$
+dev d--755 0 0
+$
+proc d--755 0 0
+$
+sys d--755 0 0
+$
+run d--755 0 0
+$
+tmp d--777 0 0
+$
+$
+PROTO
+truncate -s 320M root.xfs
+mkfs.xfs -q -p proto root.xfs
+zstd -q -1 --rm root.btrfs root.xfs
 "#;
 
 impl Scenario {
@@ -77,6 +125,17 @@ impl Scenario {
     /// Makes `image.raw`, a disk with that tree, and `roothash`, the root hash of its dm-verity.
     pub fn making_small_disk(self) -> Self {
         self.making_small_tree().making(SMALL_DISK)
+    }
+
+    /// The same with the root hash signed by `builder`; the initrd that boots knows the certificate in `builder.cpio` or
+    /// `stranger.cpio` when it is [added](Self::boot_unpinned_with).
+    pub fn making_small_signed_disk(self) -> Self {
+        self.making_small_disk().making(SIGNER)
+    }
+
+    /// Makes `root.btrfs.zst` and `root.xfs.zst`.
+    pub fn making_other_file_systems(self) -> Self {
+        self.making_small_tree().making(OTHER_FILE_SYSTEMS)
     }
 
     /// Makes `image.raw`, a disk with a `/usr` of its own, and `usrhash`, the root hash of its dm-verity.
@@ -104,9 +163,20 @@ impl Scenario {
     }
 
     /// Boots the UKI's kernel and initrd directly; without the segment of the initrd that pins an image.
-    pub fn boot_unpinned(mut self, append: &str, memory: u32) -> Self {
+    pub fn boot_unpinned(self, append: &str, memory: u32) -> Self {
+        self.boot_unpinned_with(&[], append, memory)
+    }
+
+    /// The same with archives that were made behind the initrd.
+    pub fn boot_unpinned_with(mut self, archives: &[&str], append: &str, memory: u32) -> Self {
         let parts = done("taking the UKI apart", Parts::extract(&self.image().join("image.efi")));
         take_the_pin_out(&parts.initrd);
+        for archive in archives {
+            let mut initrd = done("reading an initrd", fs::read(&parts.initrd));
+            initrd.resize(initrd.len().next_multiple_of(4), 0);
+            initrd.extend(done("reading an archive", fs::read(self.files().join(archive))));
+            done("writing an initrd", fs::write(&parts.initrd, initrd));
+        }
         let builder = self.direct(&parts, append).memory(memory);
         self.parts.push(parts);
         self.boot_machine(builder)

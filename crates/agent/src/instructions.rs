@@ -7,6 +7,7 @@ use bootwright_image::pin;
 use bootwright_plan::parse_pin;
 
 use crate::failure::chain;
+use crate::foreign::signers::Signers;
 
 pub use bootwright_plan::Instructions;
 
@@ -29,6 +30,7 @@ pub fn read() -> Instructions {
     });
     let mut instructions = Instructions::combine(pin, &String::from_utf8_lossy(&own));
     instructions.options.compat_aria2 |= fs::exists(COMPAT_ARIA2).unwrap_or(false);
+    instructions.signers = !Signers::of_initrd().is_empty();
     warnings.append(&mut instructions.warnings);
     Instructions { warnings, ..instructions }
 }

@@ -14,22 +14,32 @@ pub enum RootFormat {
     Erofs,
     /// ext4.
     Ext4,
+    /// XFS.
+    Xfs,
+    /// btrfs, of one device.
+    Btrfs,
     /// Whatever it is: a single file that is served to be fetched, not to be booted.
     Opaque,
 }
 
 impl RootFormat {
+    /// Bytes by which it is told: the superblock of btrfs, the furthest in, begins at 64 KiB.
+    pub const HEAD: usize = 0x1_0080;
+
     /// The name that mount(2) takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Squashfs => "squashfs",
             Self::Erofs => "erofs",
             Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
             Self::Opaque => "opaque",
         }
     }
 
-    /// Tells the format by the superblock: `head` is the first 2 KiB of the file or more.
+    /// Tells the format by the superblock: `head` is the first [`HEAD`](Self::HEAD) bytes of the file; with fewer, what
+    /// lies further in is not told.
     pub fn detect(head: &[u8]) -> Option<Self> {
         let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
         if at(0, b"hsqs") {
@@ -38,6 +48,10 @@ impl RootFormat {
             Some(Self::Erofs)
         } else if at(1024 + 56, &[0x53, 0xef]) {
             Some(Self::Ext4)
+        } else if at(0, b"XFSB") {
+            Some(Self::Xfs)
+        } else if at(0x1_0040, b"_BHRfS_M") {
+            Some(Self::Btrfs)
         } else {
             None
         }
@@ -214,5 +228,10 @@ mod tests {
         head[1024..1028].copy_from_slice(&0xe0f5_e1e2u32.to_le_bytes());
         assert_eq!(RootFormat::detect(&head), Some(RootFormat::Erofs));
         assert_eq!(RootFormat::detect(&[0; 2048]), None);
+        assert_eq!(RootFormat::detect(b"XFSB"), Some(RootFormat::Xfs));
+        let mut head = vec![0; RootFormat::HEAD];
+        head[0x1_0040..0x1_0048].copy_from_slice(b"_BHRfS_M");
+        assert_eq!(RootFormat::detect(&head), Some(RootFormat::Btrfs));
+        assert_eq!(RootFormat::detect(&head[..0x1_0044]), None);
     }
 }

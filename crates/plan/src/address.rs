@@ -151,7 +151,7 @@ mod tests {
     fn instructions(line: &str) -> Instructions {
         let line = CommandLine::parse(line);
         let (options, _) = BootOptions::read(&line);
-        Instructions { line, options, pin: None, warnings: vec![] }
+        Instructions { line, options, pin: None, signers: false, warnings: vec![] }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct ForeignRoot {
     pub root_hash: Option<Digest>,
     /// `usrhash=`: the same of a `/usr` of its own.
     pub usr_hash: Option<Digest>,
+    /// `rootflags=`: what the driver of its file system is told, with commas between.
+    pub options: String,
     /// What is done instead of entering it, once it is there.
     pub on_success: Option<FailureAction>,
 }
@@ -40,6 +42,9 @@ pub enum Check {
     /// `roothash=` or `usrhash=`: dm-verity refuses whatever is not under that hash, and no partition is used for
     /// which there is none.
     RootHash(Digest),
+    /// Signatures in the image of the root hashes of its partitions, by whom the initrd trusts: then as
+    /// [`RootHash`](Self::RootHash).
+    Signed,
     /// The checksum beside the file. It tells damage; whoever can change the file can change that, too.
     Sums,
     /// Nothing: somebody said so.
@@ -54,9 +59,9 @@ pub enum ForeignRootError {
         "the image {0} is refused: this initrd pins no image and bootwright.digest= is not given, so nothing says which bytes are the right ones"
     )]
     Unpinned(String),
-    /// systemd's default, which takes OpenPGP.
+    /// systemd's default, which takes OpenPGP there, and here a root hash that is signed.
     #[error(
-        "the image {0} is refused: its signature is to be verified (verify=signature is the default), which this agent cannot: say its SHA-256 by bootwright.digest=, the root hash of its dm-verity by roothash=, or verify=checksum"
+        "the image {0} is refused: its signature is to be verified (verify=signature is the default), which this agent cannot: say its SHA-256 by bootwright.digest=, the root hash of its dm-verity by roothash=, or verify=checksum; or boot an initrd that knows the certificate of who signed the root hash in the image (/etc/verity.d)"
     )]
     Signature(String),
     /// `roothash=` or `usrhash=` that is none.
@@ -108,13 +113,14 @@ impl ForeignRoot {
             check,
             root_hash,
             usr_hash,
+            options: line.get("rootflags").unwrap_or_default().to_owned(),
             on_success,
         }))
     }
 
     /// Whether something vouches for a partition with that root hash, or with none.
     pub fn vouches_for(&self, hash: Option<Digest>) -> bool {
-        hash.is_some() || !matches!(self.check, Check::RootHash(_))
+        hash.is_some() || !matches!(self.check, Check::RootHash(_) | Check::Signed)
     }
 }
 
@@ -141,12 +147,22 @@ impl Named {
         match (instructions.options.digest, hash, self.verify) {
             (Some(digest), ..) => Ok(Check::Digest(digest)),
             (None, Some(hash), _) if self.form != Some(Form::Tar) => Ok(Check::RootHash(hash)),
+            (None, _, None | Some(Verify::Signature)) if self.may_be_signed(instructions) => {
+                Ok(Check::Signed)
+            }
             (None, _, None) => Err(ForeignRootError::Unpinned(url.to_owned())),
             (None, _, Some(Verify::No)) => Ok(Check::Nothing),
             (None, _, Some(_)) if instructions.options.verify_off => Ok(Check::Nothing),
             (None, _, Some(Verify::Checksum)) => Ok(Check::Sums),
             (None, _, Some(Verify::Signature)) => Err(ForeignRootError::Signature(url.to_owned())),
         }
+    }
+}
+
+impl Named {
+    /// Whether signatures in the image may vouch for it.
+    fn may_be_signed(&self, instructions: &Instructions) -> bool {
+        instructions.signers && self.form != Some(Form::Tar) && !instructions.options.verify_off
     }
 }
 
@@ -195,6 +211,25 @@ mod tests {
         assert_eq!(pull("signature", &with), Ok(Check::RootHash(digest)));
         assert_eq!(pull("signature", "bootwright.verify=off"), Ok(Check::Nothing));
         assert!(matches!(pull("no", "roothash=12"), Err(ForeignRootError::RootHash("roothash", _))));
+    }
+
+    #[test]
+    fn where_signers_are_known_a_signature_in_the_image_vouches_for_it() {
+        let check = |line: &str| {
+            let instructions = Instructions { signers: true, ..Instructions::combine(None, line) };
+            let address = address::known(&instructions, |_| None).unwrap().unwrap();
+            ForeignRoot::at(&instructions, &address).map(|root| root.unwrap().check)
+        };
+        let signature = PULL.replace("VERIFY", "signature");
+        assert_eq!(check(&signature), Ok(Check::Signed));
+        assert_eq!(check("bootwright.image=http://s/i.raw"), Ok(Check::Signed));
+        let digest = Digest::of(b"x");
+        let more = |more: &str| check(&format!("{signature} {more}"));
+        assert_eq!(more(&format!("roothash={}", digest.hex())), Ok(Check::RootHash(digest)));
+        assert_eq!(more("bootwright.verify=off"), Ok(Check::Nothing));
+        assert_eq!(check(&PULL.replace("VERIFY", "checksum")), Ok(Check::Sums));
+        let tar = "rd.systemd.pull=tar,machine:i:http://s/i.tar root=bind:/run/machines/i";
+        assert!(matches!(check(tar), Err(ForeignRootError::Signature(_))));
     }
 
     #[test]

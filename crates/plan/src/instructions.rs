@@ -15,6 +15,8 @@ pub struct Instructions {
     pub options: BootOptions,
     /// What the build wrote into the initrd, when it did.
     pub pin: Option<Pin>,
+    /// Whether the initrd knows certificates, whose keys may have signed what an image says of itself.
+    pub signers: bool,
     /// What could not be used, for the console.
     pub warnings: Vec<String>,
 }
@@ -39,7 +41,7 @@ impl Instructions {
         }
         let mut warnings: Vec<String> = errors.iter().map(ToString::to_string).collect();
         warnings.extend(line.parameters.iter().filter_map(|parameter| foreign::warning(&line, parameter)));
-        Self { line, options, pin, warnings }
+        Self { line, options, pin, signers: false, warnings }
     }
 
     /// Where the root comes from: the line's word, the build's, or a server.

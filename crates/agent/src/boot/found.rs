@@ -20,7 +20,7 @@ use tracing::info;
 
 use super::device_mapper::Table;
 use super::loop_device::Attachable;
-use super::ram::{LOWER, checked_by_kernel, cover, failed, mount_lower, mount_read_only, prepare};
+use super::ram::{LOWER, checked_by_kernel, cover, failed, mount_read_only, prepare};
 use super::{BlockDevice, BootError, SYSROOT, file_error};
 use crate::devices::Devices;
 use crate::foreign::find::{Found, HashTree, Layout};
@@ -61,13 +61,13 @@ pub fn mount(
     devices: &Devices,
 ) -> Result<(), BootError> {
     match &layout.root {
-        Some(root) => mount_root(path, (root, &layout.below), overlay, devices)?,
+        Some(root) => mount_root(path, (root, layout), overlay, devices)?,
         None => make_bare(overlay)?,
     }
     let Some(usr) = &layout.usr else { return Ok(()) };
     let (mounted, _held) = attached(path, usr, USR, devices)?;
     create_dir_all(USR_MOUNT).map_err(file_error(USR_MOUNT))?;
-    mount_read_only(&mounted, USR_MOUNT, usr.format)?;
+    mount_read_only(&mounted, USR_MOUNT, usr.format.name(), "")?;
     if layout.root.is_none() {
         link_into_usr()?;
     }
@@ -75,21 +75,21 @@ pub fn mount(
     Ok(())
 }
 
-/// Mounts `root`, and the layers `below` it.
+/// Mounts `root`, and the layers below it.
 fn mount_root(
     path: &Path,
-    (root, below): (&Found, &[Found]),
+    (root, layout): (&Found, &Layout),
     overlay: Option<&str>,
     devices: &Devices,
 ) -> Result<(), BootError> {
     let (mounted, _held) = attached(path, root, ROOT, devices)?;
-    mount_lower(&mounted, root.format)?;
+    mount_read_only(&mounted, LOWER, root.format.name(), &layout.options)?;
     let inner = if root.live { mount_inner(devices)? } else { None };
     let mut layers = vec![LOWER.to_owned()];
-    for (number, layer) in below.iter().enumerate() {
+    for (number, layer) in layout.below.iter().enumerate() {
         let target = format!("{LOWER}-{number}");
         create_dir_all(&target).map_err(file_error(&target))?;
-        mount_read_only(&attached(path, layer, ROOT, devices)?.0, &target, layer.format)?;
+        mount_read_only(&attached(path, layer, ROOT, devices)?.0, &target, layer.format.name(), "")?;
         layers.push(target);
     }
     cover(overlay, &layers)?;
@@ -156,12 +156,12 @@ fn mount_inner(devices: &Devices) -> Result<Option<&'static str>, BootError> {
     };
     let file = File::from(file);
     let mut head = Vec::new();
-    (&file).take(4096).read_to_end(&mut head).map_err(file_error(name))?;
-    let unknown = || std::io::Error::other("it is neither squashfs, EROFS nor ext4");
+    (&file).take(RootFormat::HEAD as u64).read_to_end(&mut head).map_err(file_error(name))?;
+    let unknown = || std::io::Error::other("it is no file system that the agent mounts");
     let format = RootFormat::detect(&head).ok_or_else(|| file_error(name)(unknown()))?;
     devices.require(format.name())?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let device = Attachable::open(Path::new(&path))?.attach()?;
-    mount_lower(&device.path, format)?;
+    mount_read_only(&device.path, LOWER, format.name(), "")?;
     Ok(Some(name))
 }

@@ -11,6 +11,7 @@
 //! Once the overlay is mounted, it holds what lies under it: the two lower mounts are detached, and the
 //! system sees one root. The file stays visible where it is, since /run moves into the system.
 
+use std::ffi::CString;
 use std::fs::{create_dir_all, set_permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
@@ -48,7 +49,7 @@ const SLACK: u64 = 1 << 20;
 pub fn make_room(size: u64) -> Result<(), BootError> {
     create_dir_all(IMAGE_DIRECTORY).map_err(file_error(IMAGE_DIRECTORY))?;
     let size = format!("size={},mode=0755", size.saturating_add(SLACK));
-    let size = std::ffi::CString::new(size).map_err(|error| file_error(IMAGE_DIRECTORY)(error.into()))?;
+    let size = CString::new(size).map_err(|error| file_error(IMAGE_DIRECTORY)(error.into()))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("tmpfs", IMAGE_DIRECTORY, "tmpfs", flags, Some(size.as_c_str()))
         .map_err(failed("tmpfs", IMAGE_DIRECTORY))
@@ -69,7 +70,7 @@ pub fn mount_root(root: &VerifiedRoot, overlay: Option<&str>, devices: &Devices)
             checked_by_kernel(&device, (VERITY_NAME, &table), verity.root_hash, devices)?
         }
     };
-    mount_lower(&path, root.format())?;
+    mount_read_only(&path, LOWER, root.format().name(), "")?;
     cover(overlay, &[LOWER.to_owned()])?;
     info!("root: {} on {path}, writable in memory", root.format().name());
     Ok(())
@@ -141,14 +142,32 @@ pub(super) fn checked_by_kernel(
     Ok(mapped.path())
 }
 
-pub(super) fn mount_lower(device: &str, format: RootFormat) -> Result<(), BootError> {
-    mount_read_only(device, LOWER, format)
+/// Mounts the file system `kind` of a device read-only; `options` are what the command line tells its driver.
+///
+/// Its journal is left as it is: one that was not written back would go into the verified file, or belongs to whoever
+/// writes there.
+pub fn mount_read_only(device: &str, target: &str, kind: &str, options: &str) -> Result<(), BootError> {
+    let journal = match kind {
+        "ext4" => "noload",
+        "xfs" => "norecovery",
+        "btrfs" => "rescue=nologreplay",
+        _ => "",
+    };
+    mount_with(device, target, kind, MountFlags::RDONLY, &[journal, options])
 }
 
-pub(super) fn mount_read_only(device: &str, target: &str, format: RootFormat) -> Result<(), BootError> {
-    // An ext4 that was not unmounted would want to write its journal into the verified file.
-    let options = matches!(format, RootFormat::Ext4).then_some(c"noload");
-    mount(device, target, format.name(), MountFlags::RDONLY, options).map_err(failed(format.name(), target))
+/// Mounts the file system `kind` of a device; of the `options`, those that are not empty are what its driver is told.
+pub fn mount_with(
+    device: &str,
+    target: &str,
+    kind: &str,
+    flags: MountFlags,
+    options: &[&str],
+) -> Result<(), BootError> {
+    let told: Vec<&str> = options.iter().copied().filter(|options| !options.is_empty()).collect();
+    let told = CString::new(told.join(",")).map_err(|error| file_error(device)(error.into()))?;
+    mount(device, target, kind, flags, Some(told.as_c_str()))
+        .map_err(failed(&format!("{kind} on {device}"), target))
 }
 
 /// The tmpfs with the overlay's two directories; the upper one, which becomes `/`, looks like the root's.

@@ -12,6 +12,7 @@
 pub mod find;
 mod mounted;
 mod receive;
+pub mod signers;
 mod tree;
 
 use std::fs::File;
@@ -36,8 +37,9 @@ use crate::boot::{BootError, memory, ram};
 use crate::failure::{Failure, chain};
 use crate::root::RETRIES;
 use crate::root::progress::Progress;
-use find::{FindError, Layout, find};
+use find::{FindError, Layout, find, signed};
 use receive::{Received, Receiver};
+use signers::Signers;
 
 /// The most bytes that are unpacked into memory of unknown size.
 const MAX_ROOM: u64 = 1 << 40;
@@ -113,7 +115,7 @@ pub async fn fetched(client: &Arc<Client>, url: &Url, root: &ForeignRoot) -> Res
     let digest = match root.check {
         Check::Digest(digest) => Some(digest),
         Check::Sums => Some(beside(client, url).await?),
-        Check::RootHash(_) | Check::Nothing => None,
+        Check::RootHash(_) | Check::Signed | Check::Nothing => None,
     };
     // A kernel that does not say how much there is says when it is full.
     let room = memory::room().unwrap_or(MAX_ROOM);
@@ -139,6 +141,7 @@ pub async fn fetched(client: &Arc<Client>, url: &Url, root: &ForeignRoot) -> Res
     progress.done(done.size, done.took);
     match root.check {
         Check::Nothing => warn!("nobody verified {url}: the command line says so"),
+        Check::Signed => {}
         Check::RootHash(hash) => info!("the kernel verifies each block by the root hash {}", hash.hex()),
         Check::Digest(_) | Check::Sums => info!("every byte is verified: sha256:{}", done.digest.hex()),
     }
@@ -160,7 +163,7 @@ fn accept(
 ) -> Result<Content, ForeignError> {
     let how = if packed == Compression::None { String::new() } else { format!(", unpacked from {packed}") };
     match received {
-        Received::Tree(_) if matches!(root.check, Check::RootHash(_)) => {
+        Received::Tree(_) if matches!(root.check, Check::RootHash(_) | Check::Signed) => {
             Err(ForeignError::RootHashOfTree(url.to_string()))
         }
         Received::Tree(unpacked) => {
@@ -176,12 +179,30 @@ fn accept(
             let opened = File::open(&image).and_then(FileBytes::new);
             let opened = opened.map_err(|error| ForeignError::Read(image.clone(), error))?;
             let file: Shared = Arc::new(opened);
-            let layout =
-                find(&file, root).map_err(|error| ForeignError::Find(root_of(url, root), Box::new(error)))?;
+            let failed = |error| ForeignError::Find(root_of(url, root), Box::new(error));
+            let layout = match root.check {
+                Check::Signed => find(&file, &vouched_for(&file, root).map_err(failed)?),
+                _ => find(&file, root),
+            };
+            let layout = layout.map_err(failed)?;
             info!("the root is {layout}, of {} MiB{how}", size >> 20);
             Ok(Content::FileSystem { file: image, layout })
         }
     }
+}
+
+/// The same with the root hashes that are signed by whom the initrd trusts.
+fn vouched_for(file: &Shared, root: &ForeignRoot) -> Result<ForeignRoot, FindError> {
+    let signed = signed(file, root, &Signers::of_initrd())?;
+    for (name, hash) in [("root", signed.root_hash), ("/usr", signed.usr_hash)] {
+        if let Some(hash) = hash {
+            info!(
+                "the kernel verifies each block of {name} by the root hash {}, which is signed",
+                hash.hex()
+            );
+        }
+    }
+    Ok(signed)
 }
 
 fn root_of(url: &Url, root: &ForeignRoot) -> String {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bootwright_fetch::Client;
 use bootwright_netboot::Uuid;
 use bootwright_plan::remote::{Mounting, Remote};
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::MountFlags;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
@@ -162,13 +162,10 @@ fn mount_device(
     target: &str,
     flags: MountFlags,
 ) -> Result<(), BootError> {
-    // A journal that was not written back belongs to whoever writes.
-    let journal = if kind == "ext4" && flags.contains(MountFlags::RDONLY) { "noload" } else { "" };
-    let comma = if journal.is_empty() || mounting.options.is_empty() { "" } else { "," };
-    let options = std::ffi::CString::new(format!("{}{comma}{journal}", mounting.options));
-    let options = options.map_err(|error| BootError::File { path: path.to_owned(), source: error.into() })?;
-    let what = format!("{kind} on {path}");
-    mount(path, target, kind, flags, Some(options.as_c_str())).map_err(ram::failed(&what, target))
+    match flags.contains(MountFlags::RDONLY) {
+        true => ram::mount_read_only(path, target, kind, &mounting.options),
+        false => ram::mount_with(path, target, kind, flags, &[&mounting.options]),
+    }
 }
 
 /// Waits until `find` finds a device; `what` names it for the operator.

@@ -57,6 +57,8 @@ fn needs(format: RootFormat, compression: Compression, mode: Mode) -> Vec<Need> 
         RootFormat::Squashfs => "CONFIG_SQUASHFS",
         RootFormat::Erofs => "CONFIG_EROFS_FS",
         RootFormat::Ext4 => "CONFIG_EXT4_FS",
+        RootFormat::Xfs => "CONFIG_XFS_FS",
+        RootFormat::Btrfs => "CONFIG_BTRFS_FS",
         RootFormat::Opaque => "CONFIG_BLK_DEV_LOOP",
     };
     let need = |option, why| Need { option, why };
@@ -94,6 +96,8 @@ fn option(format: RootFormat, compression: Compression) -> &'static str {
         // LZ4 comes with compression as such.
         (RootFormat::Erofs, Compression::Lz4) => "CONFIG_EROFS_FS_ZIP",
         (RootFormat::Ext4, _) => "CONFIG_EXT4_FS",
+        (RootFormat::Xfs, _) => "CONFIG_XFS_FS",
+        (RootFormat::Btrfs, _) => "CONFIG_BTRFS_FS",
         (RootFormat::Opaque, _) => "CONFIG_BLK_DEV_LOOP",
     }
 }

@@ -56,7 +56,7 @@ impl RootWriter {
         let version = match format {
             RootFormat::Squashfs => squashfs::version()?,
             RootFormat::Erofs => format!("{} {:?}", erofs::GENERATION, erofs::compression(compression)?),
-            RootFormat::Ext4 | RootFormat::Opaque => return Err(RootError::Format(format.name())),
+            other => return Err(RootError::Format(other.name())),
         };
         Ok(Self { format, compression, version, first: Vec::new() })
     }
@@ -79,7 +79,7 @@ impl RootWriter {
         match self.format {
             RootFormat::Squashfs => squashfs::write(&order),
             RootFormat::Erofs => erofs::write(&order),
-            RootFormat::Ext4 | RootFormat::Opaque => Err(RootError::Format(self.format.name())),
+            other => Err(RootError::Format(other.name())),
         }
     }
 }

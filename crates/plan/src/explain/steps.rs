@@ -195,6 +195,9 @@ fn foreign(instructions: &Instructions, root: &ForeignRoot) -> Vec<Step> {
         Check::RootHash(hash) => {
             format!("the kernel refuses what is not under the root hash {}", hash.hex())
         }
+        Check::Signed => {
+            "the kernel verifies each block by the root hash in the image that is signed by whom the initrd trusts".to_owned()
+        }
         Check::Sums => "the file must be what URL.sha256 or SHA256SUMS beside it says".to_owned(),
         Check::Nothing => "nobody verifies it, as the line says".to_owned(),
     };

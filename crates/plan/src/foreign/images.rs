@@ -1,6 +1,6 @@
 //! Parameters that name a root: dracut's live systems, live-boot, casper, systemd.
 
-use super::System::{Casper, Dracut, LiveBoot, Systemd};
+use super::System::{Casper, Dracut, Kernel, LiveBoot, Systemd};
 use super::Verdict::{Better, NotUnderstood, Same};
 use super::{Entry, entry};
 
@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ("root", "live:http"),
         "root=live:http://s/live.iso",
         Better,
-        "an ISO with LiveOS/squashfs.img, or a squashfs, EROFS or ext4, packed or not; resumed, and compared with bootwright.digest=, else with URL.sha256 or SHA256SUMS, without which nothing boots (there, a truncated image does); bootwright.verify=off does without; not where the initrd pins an image",
+        "an ISO with LiveOS/squashfs.img, or a file system (squashfs, EROFS, ext4, XFS, btrfs), packed or not; resumed, and compared with bootwright.digest=, else with URL.sha256 or SHA256SUMS, without which nothing boots (there, a truncated image does); bootwright.verify=off does without; not where the initrd pins an image",
     ),
     entry(Dracut, ("root", "live:"), "root=live:CDLABEL=x", NotUnderstood, MEDIA),
     entry(Dracut, ("rd.live.image", ""), "rd.live.image", Same, NOTHING_TO_DO),
@@ -142,7 +142,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ("rd.systemd.pull", ""),
         "rd.systemd.pull=raw,machine,verify=checksum,blockdev:image:https://s/image.raw.xz",
         Better,
-        "the image that root= names: GPT, squashfs, EROFS, ext4 or (tar) a tree, packed by gzip, xz or zstd; resumed and tried again; bootwright.digest= counts for more than verify=; verify=signature, the default, takes that or roothash=; bootorigin as there; not bzip2, not file:, not where the initrd pins an image",
+        "the image that root= names: GPT, a file system (squashfs, EROFS, ext4, XFS, btrfs) or (tar) a tree, packed by gzip, xz or zstd; resumed and tried again; bootwright.digest= counts for more than verify=; verify=signature, the default, takes that, roothash= or a root hash in the image that is signed by whom the initrd trusts; bootorigin as there; not bzip2, not file:, not where the initrd pins an image",
     ),
     entry(
         Systemd,
@@ -188,6 +188,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(Systemd, ("root", "PARTUUID="), "root=PARTUUID=0bb6b1b5-0000-4000-8000-000000000001", Same, ROOT),
     entry(Systemd, ("root", "PARTLABEL="), "root=PARTLABEL=root", Same, ROOT),
+    entry(
+        Kernel,
+        ("rootflags", ""),
+        "rootflags=subvol=root",
+        Same,
+        "what the driver of the root's file system is told, where another builder made it or another machine has it",
+    ),
     entry(
         Systemd,
         ("roothash", ""),

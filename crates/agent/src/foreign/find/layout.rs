@@ -21,11 +21,13 @@ pub struct Layout {
     pub below: Vec<Found>,
     /// The `/usr` of its own.
     pub usr: Option<Found>,
+    /// What the driver of the root's file system is told, with commas between (`rootflags=`).
+    pub options: String,
 }
 
 impl Layout {
     pub(super) fn of_root(root: Found) -> Self {
-        Self { root: Some(root), below: Vec::new(), usr: None }
+        Self { root: Some(root), below: Vec::new(), usr: None, options: String::new() }
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn in_gpt(file: &Shared, gpt: &Gpt, wanted: &ForeignRoot) -> Result<L
         let wanted = format!("a {what} partition for {}", native());
         return Err(FindError::NoPartition { wanted, there: list(&gpt.partitions) });
     }
-    Ok(Layout { root, below: Vec::new(), usr })
+    Ok(Layout { root, below: Vec::new(), usr, options: String::new() })
 }
 
 /// The partition that a root hash names, with its tree (UAPI.2).

@@ -6,6 +6,7 @@
 mod iso;
 mod layout;
 mod partition;
+mod signed;
 mod verity;
 
 use std::ops::Range;
@@ -17,13 +18,12 @@ use bootwright_image::RootFormat;
 use bootwright_plan::foreign_root::ForeignRoot;
 use bootwright_plan::part::Part;
 
+use crate::foreign::signers::SignatureError;
 use crate::signature::signature;
 pub use layout::Layout;
 use partition::{Purpose, in_mbr, list, place};
+pub use signed::signed;
 pub use verity::HashTree;
-
-/// Bytes by which a file system is told: that of btrfs, the furthest in, begins at 64 KiB.
-const HEAD: usize = 0x1_0080;
 
 /// Where ISO 9660 has its first volume descriptor, and what it says there.
 const ISO: Range<usize> = 0x8001..0x8006;
@@ -49,7 +49,7 @@ pub struct Found {
 pub enum FindError {
     /// No file system, table of partitions or ISO that we know.
     #[error(
-        "the file holds {0}: the agent boots squashfs, EROFS, ext4, a GPT or an ISO with one of them, tar and cpio"
+        "the file holds {0}: the agent boots squashfs, EROFS, ext4, XFS, btrfs, a GPT or an ISO with one of them, tar and cpio"
     )]
     Unknown(String),
     /// The table.
@@ -85,7 +85,9 @@ pub enum FindError {
         size: u64,
     },
     /// Another file system.
-    #[error("{place} holds {found}, which the agent does not mount: it mounts squashfs, EROFS and ext4")]
+    #[error(
+        "{place} holds {found}, which the agent does not mount: it mounts squashfs, EROFS, ext4, XFS and btrfs"
+    )]
     FileSystem {
         /// Where.
         place: String,
@@ -104,6 +106,27 @@ pub enum FindError {
     /// Reading failed.
     #[error("reading at byte {0}")]
     Read(u64, #[source] std::io::Error),
+    /// Nobody has signed anything.
+    #[error(
+        "nothing says which bytes are the right ones: no partition of the image has the type verity signature for {0}: there are {1}; say roothash= or bootwright.digest="
+    )]
+    NoSignature(&'static str, String),
+    /// A signature that does not count.
+    #[error("{place}")]
+    Signature {
+        /// Where it is.
+        place: String,
+        /// Why.
+        source: SignatureError,
+    },
+    /// Several that count.
+    #[error("several signatures count: {there}; say which root hash by {key}=")]
+    SeveralSigned {
+        /// The parameter.
+        key: &'static str,
+        /// Where they are.
+        there: String,
+    },
     /// A tree that is none, or not of that root.
     #[error("{key}={hash}: {problem}")]
     Verity {
@@ -118,8 +141,14 @@ pub enum FindError {
 
 /// Finds the root in `file`.
 pub fn find(file: &Shared, wanted: &ForeignRoot) -> Result<Layout, FindError> {
+    Ok(Layout { options: wanted.options.clone(), ..layout_of(file, wanted)? })
+}
+
+fn layout_of(file: &Shared, wanted: &ForeignRoot) -> Result<Layout, FindError> {
     let head = read(file, 0)?;
-    if wanted.part == Part::Discovered && head.get(ISO) == Some(ISO_MAGIC) {
+    // Nothing in an ISO has a tree of dm-verity, by which alone a root hash counts.
+    let may_be_iso = wanted.part == Part::Discovered && wanted.vouches_for(None);
+    if may_be_iso && head.get(ISO) == Some(ISO_MAGIC) {
         return iso::find(file, wanted);
     }
     if let Some(top) = wanted.layers.last() {
@@ -163,7 +192,7 @@ fn file_system(file: &Shared, place: String, range: Range<u64>) -> Result<Found,
 
 /// The first bytes from `offset` on, as far as there are any.
 fn read(file: &Shared, offset: u64) -> Result<Vec<u8>, FindError> {
-    let there = file.size().saturating_sub(offset).min(HEAD as u64);
+    let there = file.size().saturating_sub(offset).min(RootFormat::HEAD as u64);
     let mut head = vec![0; there as usize];
     file.read_exact_at(offset, &mut head).map_err(|source| FindError::Read(offset, source))?;
     Ok(head)

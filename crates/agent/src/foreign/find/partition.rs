@@ -49,12 +49,19 @@ impl Purpose {
             Self::Usr => kinds.usr,
         }
     }
+
+    /// The type of the partition with the signature of its root hash.
+    pub(super) fn signature_kind(self, kinds: &Kinds) -> Guid {
+        match self {
+            Self::Root => kinds.root_verity_sig,
+            Self::Usr => kinds.usr_verity_sig,
+        }
+    }
 }
 
 /// The partition for that purpose on this architecture, by its type, when there is one.
 pub(super) fn by_type(gpt: &Gpt, purpose: Purpose) -> Result<Option<&Partition>, FindError> {
-    let own = kinds::ARCHITECTURES.iter().find(|kinds| kinds.architecture.replace('-', "_") == native());
-    let Some(kind) = own.map(|own| purpose.kind(own)) else { return Ok(None) };
+    let Some(kind) = own().map(|own| purpose.kind(own)) else { return Ok(None) };
     only(purpose, automatic(gpt, kind).collect())
 }
 
@@ -64,7 +71,12 @@ pub(super) fn plain<'a>(file: &Shared, gpt: &'a Gpt) -> Result<Option<&'a Partit
     only(Purpose::Root, automatic(gpt, kinds::LINUX).filter(mounted).collect())
 }
 
-fn automatic(gpt: &Gpt, kind: Guid) -> impl Iterator<Item = &Partition> {
+/// The types of this architecture.
+pub(super) fn own() -> Option<&'static Kinds> {
+    kinds::ARCHITECTURES.iter().find(|kinds| kinds.architecture.replace('-', "_") == native())
+}
+
+pub(super) fn automatic(gpt: &Gpt, kind: Guid) -> impl Iterator<Item = &Partition> {
     let mounted = |partition: &&Partition| !partition.attributes.has(Attributes::NO_AUTO);
     gpt.partitions.iter().filter(mounted).filter(move |partition| partition.kind == kind)
 }

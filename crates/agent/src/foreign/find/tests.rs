@@ -12,6 +12,7 @@ use bootwright_plan::foreign_root::Check;
 
 use super::partition::native;
 use super::*;
+use crate::foreign::signers::{self, Signers};
 
 const MIB: u64 = 1 << 20;
 
@@ -25,6 +26,7 @@ fn root(part: Part) -> ForeignRoot {
         check: Check::Nothing,
         root_hash: None,
         usr_hash: None,
+        options: String::new(),
         on_success: None,
     }
 }
@@ -150,14 +152,14 @@ fn a_table_that_promises_more_than_there_is_is_refused() {
 #[test]
 fn what_cannot_be_mounted_is_named() {
     let name_of = |bytes: Vec<u8>, part| told(find(&(Arc::new(bytes) as Shared), &root(part)));
-    let xfs = [&b"XFSB"[..], &[0; 100_000]].concat();
-    assert!(name_of(xfs.clone(), Part::Whole).starts_with("the file holds XFS: "));
+    let lvm = [&b"LABELONE"[..], &[0; 100_000]].concat();
+    assert!(name_of(lvm.clone(), Part::Whole).starts_with("the file holds LVM: "));
     assert!(name_of(b"<!doctype html>".to_vec(), Part::Discovered).contains("a text, perhaps a web page"));
     assert!(
         name_of(vec![0; 10], Part::Discovered).contains("unknown")
             || name_of(vec![0; 3], Part::Whole).contains("too few")
     );
-    assert!(name_of(xfs, Part::Number(1)).contains("it has no table of them"));
+    assert!(name_of(lvm, Part::Number(1)).contains("it has no table of them"));
     assert_eq!(name_of(squashfs(), Part::Whole), "all of the file");
 }
 
@@ -246,4 +248,48 @@ fn a_tree_of_veritysetup_is_found_by_the_root_hash() {
     assert_eq!((layout.root, layout.usr.unwrap().range.start), (None, MIB));
     let whole = ForeignRoot { root_hash: Some(hash), ..root(Part::Whole) };
     assert!(told(find(&open(&place.path().join("data")), &whole)).contains("no table of partitions"));
+    // Nor does it of what looks like an ISO.
+    let iso: Shared = Arc::new([&[0; ISO.start][..], ISO_MAGIC, &[0; 100]].concat());
+    let wanted = ForeignRoot { check, root_hash: Some(hash), ..root(Part::Discovered) };
+    assert!(told(find(&iso, &wanted)).contains("no table of partitions"));
+}
+
+#[test]
+fn the_root_hash_is_the_one_that_is_signed_by_whom_the_initrd_knows() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::create_dir(place.path().join("trusted")).unwrap();
+    signers::tests::key(place.path(), "builder", "rsa:2048");
+    let of = |hash: Digest| signers::tests::partition(place.path(), "builder", &hash.hex(), " -noattr");
+    let signers = Signers::read(&place.path().join("trusted"));
+    let hash = Digest::of(b"root");
+    let disk = |signatures: &[(u32, Guid, Vec<u8>)]| {
+        let mut disk = Mosaic::new(8 * MIB);
+        disk.bytes(0, Record::protective(8 * MIB, 512));
+        let start = |number: u32| u64::from(number) * MIB;
+        for (number, _, bytes) in signatures {
+            disk.bytes(start(*number), bytes.clone());
+        }
+        let partitions = signatures.iter().map(|(number, kind, _)| partition(*number, *kind, start(*number)));
+        let partitions = partitions.collect();
+        let table = Table { sector: SectorSize::B512, disk_size: 8 * MIB, disk_guid: Guid::NIL, partitions };
+        table.write(&mut disk).unwrap();
+        Arc::new(disk) as Shared
+    };
+    let (root_kind, usr_kind) = (own().root_verity_sig, own().usr_verity_sig);
+    let wanted = root(Part::Discovered);
+    let good = disk(&[(1, root_kind, of(hash))]);
+    let found = signed(&good, &wanted, &signers).unwrap();
+    assert_eq!((found.root_hash, found.usr_hash, found.check), (Some(hash), None, Check::RootHash(hash)));
+    let told = |disk: &Shared, wanted: &ForeignRoot, signers: &Signers| match signed(disk, wanted, signers) {
+        Ok(found) => format!("{found:?}"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(told(&good, &wanted, &Signers::default()), "partition 1 (name1)", "of nobody who is known");
+    assert!(told(&disk(&[(1, own().root, of(hash))]), &wanted, &signers).starts_with("nothing says which"));
+    let two = disk(&[(1, root_kind, of(hash)), (2, root_kind, of(Digest::of(b"other")))]);
+    assert!(told(&two, &wanted, &signers).ends_with("; say which root hash by roothash="));
+    // A signature of /usr says nothing of a root that is named.
+    let usr = disk(&[(1, usr_kind, of(hash))]);
+    assert_eq!(signed(&usr, &wanted, &signers).unwrap().usr_hash, Some(hash));
+    assert!(told(&usr, &root(Part::Number(1)), &signers).starts_with("nothing says which"));
 }
