@@ -1,5 +1,5 @@
 //! From the start of the kernel to the system's init, network included: our agent, a busybox initrd written by
-//! hand, and dracut livenet; one kernel, one root, one server.
+//! hand, dracut livenet, and systemd's rd.systemd.pull; one kernel, one root, one server.
 //!
 //! The root's init is `/bin/true`: the kernel panics when it ends, says at what second, and QEMU ends. Beside that
 //! second stands the processor time of the whole machine, which other work on the host stretches less.
@@ -18,7 +18,7 @@ use regex_lite::Regex;
 
 use super::kernel::Kernel;
 use super::lab::Network;
-use super::{Context, Row, cpu_of, median};
+use super::{Context, Row, cpu_of, median, systemd};
 use crate::{Result, images, shell};
 
 /// How often each contender boots, in turns; the medians count.
@@ -37,6 +37,8 @@ struct Contender {
     name: &'static str,
     initrd: PathBuf,
     cmdline: String,
+    /// MiB of the machine.
+    memory: u32,
 }
 
 /// One boot.
@@ -58,18 +60,22 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let ours = ours(context, &kernel, &image)?;
     let peers = [busybox(context, &kernel, Check::Nothing)?, livenet(context, &kernel)?];
     let checking = busybox(context, &kernel, Check::Digest)?;
-    let all = [&ours, &peers[0], &peers[1], &checking];
+    let pull = pull(context, &kernel)?;
+    let all = [&ours, &peers[0], &peers[1], &checking, &pull];
     let mut figures: Vec<Vec<Figure>> = all.iter().map(|_| Vec::new()).collect();
     for _ in 0..RUNS {
         for (contender, figures) in all.iter().zip(&mut figures) {
             figures.push(boot(&network, &server, &kernel, contender)?);
         }
     }
-    let [ours_took, busybox_took, livenet_took, checking_took] = &figures[..] else { return Ok(Vec::new()) };
+    let [ours_took, busybox_took, livenet_took, checking_took, pull_took] = &figures[..] else {
+        return Ok(Vec::new());
+    };
     let mut rows = sizes(context, &ours, &peers[1])?;
     rows.extend(compare(ours_took, peers[0].name, busybox_took, (1.0, "≤ 1.0")));
     rows.extend(compare(ours_took, checking.name, checking_took, (1.0, "≤ 1.0")));
     rows.extend(compare(ours_took, peers[1].name, livenet_took, (0.5, "≤ 0.5")));
+    rows.extend(compare(ours_took, pull.name, pull_took, (0.5, "≤ 0.5")));
     Ok(rows)
 }
 
@@ -145,13 +151,21 @@ fn ours(context: &Context, kernel: &Kernel, image: &Path) -> Result<Contender> {
     let line = format!(
         "bootwright.image=http://{ADDRESS}:8000/images/hello/image.json bootwright.digest=sha256:{digest}"
     );
-    Ok(Contender { name: "agent", initrd, cmdline: cmdline(&line) })
+    Ok(Contender { name: "agent", initrd, cmdline: cmdline(&line), memory: MEMORY })
 }
 
 fn livenet(context: &Context, kernel: &Kernel) -> Result<Contender> {
     let url = format!("http://{ADDRESS}:8000/images/hello/root.img");
     let cmdline = livenet_line(&url, "init=/bin/true");
-    Ok(Contender { name: "dracut livenet", initrd: livenet_initrd(context, kernel)?, cmdline })
+    let initrd = livenet_initrd(context, kernel)?;
+    Ok(Contender { name: "dracut livenet", initrd, cmdline, memory: MEMORY })
+}
+
+fn pull(context: &Context, kernel: &Kernel) -> Result<Contender> {
+    let url = format!("http://{ADDRESS}:8000/images/hello/root.img");
+    let cmdline = systemd::line(&url, "squashfs", "init=/bin/true");
+    let initrd = systemd::initrd(context, kernel)?;
+    Ok(Contender { name: "systemd, rd.systemd.pull", initrd, cmdline, memory: systemd::MEMORY })
 }
 
 /// The command line by which dracut livenet fetches the root at `url`.
@@ -226,7 +240,7 @@ fn busybox(context: &Context, kernel: &Kernel, check: Check) -> Result<Contender
     build.args(["-c", script, "sh"]).arg(context.scratch.join("busybox")).arg(&initrd);
     build.arg(&kernel.root).arg(&kernel.version).args([MODULES.join(" "), init]);
     shell::output(&mut build)?;
-    Ok(Contender { name, initrd, cmdline: cmdline("") })
+    Ok(Contender { name, initrd, cmdline: cmdline(""), memory: MEMORY })
 }
 
 /// Boots a machine until its init has ended.
@@ -237,7 +251,7 @@ fn boot(network: &Network, server: &Service, kernel: &Kernel, contender: &Conten
         cmdline: contender.cmdline.clone(),
     };
     let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
-    let builder = builder.boot(boot).memory(MEMORY).on_reboot(OnReboot::Exit);
+    let builder = builder.boot(boot).memory(contender.memory).on_reboot(OnReboot::Exit);
     let before = cpu_of(std::process::id())?;
     let mut machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
     let pattern = Regex::new(

@@ -20,6 +20,7 @@ mod outputs;
 mod root;
 mod simulate;
 mod stream;
+mod systemd;
 mod tftp;
 mod uki;
 

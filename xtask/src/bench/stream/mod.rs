@@ -1,5 +1,6 @@
 //! From power-on to the login prompt with a root of 2 GiB over a link of 100 Mbit/s: mode `stream`, our own mode `ram`,
-//! and dracut livenet. One server, one system; the machine loads its kernel and initrd beside the link.
+//! dracut livenet, and systemd's rd.systemd.pull. One server, one system; the machine loads its kernel and initrd beside the
+//! link.
 //!
 //! The root is that of `examples/hello` with ballast that nobody reads and nothing compresses. dracut gets it as
 //! squashfs, the only form that it takes, and its own kernel, which is that of this Debian's suite.
@@ -17,7 +18,7 @@ use regex_lite::Regex;
 
 use super::kernel::Kernel;
 use super::lab::Network;
-use super::{Context, Row, agent};
+use super::{Context, Row, agent, systemd};
 use crate::{Result, images, shell};
 
 /// MiB of ballast: with the system about 2 GiB.
@@ -40,10 +41,17 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let livenet =
         Boot::Kernel { kernel: kernel.image(), initrd: dracut, cmdline: agent::livenet_line(&url, "") };
 
-    let first = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Complete)?;
-    let second = boot(context, &streamed, parts.boot("bootwright.mode=stream"), Until::Measured)?;
-    let ram = boot(context, &streamed, parts.boot("bootwright.mode=ram"), Until::Login)?;
-    let livenet = boot(context, &squashed, livenet, Until::Login)?;
+    let url = format!("http://{ADDRESS}:8000/images/hello-large-erofs/root.img");
+    let initrd = systemd::initrd(context, &kernel)?;
+    let pull = Boot::Kernel { kernel: kernel.image(), initrd, cmdline: systemd::line(&url, "erofs", "") };
+
+    forget_traces(context)?;
+    let stream = || parts.boot("bootwright.mode=stream");
+    let first = boot(context, (&streamed, MEMORY), stream(), Until::Complete)?;
+    let second = boot(context, (&streamed, MEMORY), stream(), Until::Measured)?;
+    let ram = boot(context, (&streamed, MEMORY), parts.boot("bootwright.mode=ram"), Until::Login)?;
+    let livenet = boot(context, (&squashed, MEMORY), livenet, Until::Login)?;
+    let pull = boot(context, (&streamed, systemd::MEMORY), pull, Until::Login)?;
 
     let took = |name: &str, theirs: f64| Row {
         what: "power-on to login, 2 GiB root, 100 Mbit/s".into(),
@@ -64,6 +72,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
         },
         took("ram", ram.login),
         took("dracut livenet", livenet.login),
+        took("systemd, rd.systemd.pull", pull.login),
         Row {
             what: "power-on to login, without and with the trace of an earlier boot".into(),
             ours: format!("second boot: {:.1} s", second.login),
@@ -109,14 +118,25 @@ struct Figure {
     afterwards: Vec<Row>,
 }
 
-/// Boots one machine in a network of its own. What the server learns of the boot stays in its state.
-fn boot(context: &Context, image: &Path, boot: Boot, until: Until) -> Result<Figure> {
+/// The first boot is to be one of which the server knows nothing.
+fn forget_traces(context: &Context) -> Result<()> {
+    let state = context.scratch.join("state");
+    match std::fs::remove_dir_all(&state) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", state.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Boots one machine of so many MiB in a network of its own. What the server learns of the boot stays in its state.
+fn boot(context: &Context, (image, memory): (&Path, u32), boot: Boot, until: Until) -> Result<Figure> {
     let network = Network::new()?;
     let server =
         &mut network.bootwright(context, image, &["--dhcp", "full", "--range", "10.77.0.50-10.77.0.99"]);
     let server = network.start(server, 67)?;
     let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
-    let builder = builder.boot(boot).memory(MEMORY).on_reboot(OnReboot::Exit);
+    let builder = builder.boot(boot).memory(memory).on_reboot(OnReboot::Exit);
     let begun = Instant::now();
     let mut machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
     let mut tc = network.server("tc");
