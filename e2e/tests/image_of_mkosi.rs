@@ -48,6 +48,7 @@ fn a_disk_image_of_another_builder_boots_to_its_login_prompt() {
     let scenario = Scenario::new("hello").making(MAKE).serve().nginx_of_files();
     let append = format!(
         "rd.systemd.pull=raw,machine,verify=checksum,blockdev:rootdisk:{FILES}/debian.raw.zst root=gpt-auto \
+         systemd.firstboot=no \
          systemd.default_timeout_start_sec=900 systemd.default_device_timeout_sec=900"
     );
     let scenario = scenario.boot_unpinned(&append, 3072);
