@@ -62,7 +62,7 @@ pub(super) struct Download<'a> {
     pub(super) damaged: BTreeMap<u32, Vec<Failure>>,
     /// What peers and trackers did last.
     pub(super) setbacks: VecDeque<Failure>,
-    /// When a chunk was last stored.
+    /// When a chunk was last stored, or something was wanted again after a rest.
     pub(super) moved: Duration,
 }
 
@@ -166,6 +166,9 @@ impl<'a> Download<'a> {
             hub.demand(&demanded);
             order.iter().for_each(|order| hub.prefer(order));
             hub.hold(held);
+        }
+        if held || scheduler.is_held() {
+            self.moved = self.now();
         }
         scheduler.demand(self.now(), demanded);
         order.into_iter().for_each(|order| scheduler.prefer(order));

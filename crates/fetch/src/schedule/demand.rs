@@ -72,6 +72,11 @@ impl Wants {
         }
     }
 
+    /// Whether one of the chunks that are `missing` is demanded or preferred.
+    pub(super) fn is_wanting(&self, missing: impl Fn(u32) -> bool) -> bool {
+        self.demanded.iter().copied().chain(self.preferred()).any(missing)
+    }
+
     pub(super) fn preferred(&self) -> impl Iterator<Item = u32> + '_ {
         self.order.get(self.cursor..).unwrap_or_default().iter().copied()
     }

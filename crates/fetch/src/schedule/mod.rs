@@ -168,6 +168,11 @@ impl Scheduler {
         self.wants.held = held;
     }
 
+    /// Whether that is so.
+    pub fn is_held(&self) -> bool {
+        self.wants.held
+    }
+
     /// Takes in what happened at `now`. Events of requests or chunks that the scheduler has no reason to
     /// expect change nothing.
     pub fn handle(&mut self, now: Duration, event: Event) {
@@ -213,7 +218,8 @@ impl Scheduler {
         let looks = self.next_demand(now).into_iter().chain(self.next_look(now));
         let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(looks).min();
         let taken = self.chunks.contains(&Chunk::Taken);
-        let rests = self.wants.held && self.lanes.iter().any(Lane::is_alive);
+        let wanted = || self.wants.is_wanting(|chunk| self.chunk(chunk) == Some(Chunk::Missing));
+        let rests = self.wants.held && (self.lanes.iter().any(Lane::is_alive) || !wanted());
         if idle && wake.is_none() && !taken && !rests && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
             return Action::Defeat(Defeat::Exhausted);

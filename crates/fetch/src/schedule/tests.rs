@@ -289,17 +289,21 @@ fn while_it_is_held_only_what_is_demanded_or_preferred_comes() {
 #[test]
 fn what_is_held_fails_when_nobody_is_left_to_ask() {
     let mut scheduler = scheduler(20, &[0]);
-    scheduler.hold(true);
     scheduler.demand(NOW, [19]);
     let mut now = NOW;
-    let end = loop {
+    scheduler.hold(true);
+    let mut end_of = |scheduler: &mut Scheduler| loop {
         match scheduler.poll(now) {
-            Action::Request { request, .. } => fail(&mut scheduler, request, TRANSIENT),
+            Action::Request { request, .. } => fail(scheduler, request, TRANSIENT),
             Action::Wait(Some(wake)) => now = wake,
             other => break other,
         }
     };
-    assert_eq!(end, Action::Defeat(Defeat::Exhausted));
+    assert_eq!(end_of(&mut scheduler), Action::Defeat(Defeat::Exhausted));
+    // While nothing is wanted, nobody has to be there.
+    let mut scheduler = Scheduler::new(POLICY, &[false; 3], &[], 0);
+    scheduler.hold(true);
+    assert_eq!(end_of(&mut scheduler), Action::Wait(None));
 }
 
 /// A network that does what its dice say.
