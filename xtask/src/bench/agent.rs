@@ -6,10 +6,11 @@
 //!
 //! busybox checks nothing of what it fetched, the agent everything. So it runs a second time with `sha256sum`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bootwright_vm::lab::ADDRESS;
 use bootwright_vm::machine::{Boot, Firmware, OnReboot};
@@ -25,6 +26,8 @@ use crate::{Result, images, shell};
 const RUNS: usize = 3;
 /// Under TCG on a busy host.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How often it is looked whether the machine is connected.
+const LOOK: Duration = Duration::from_millis(50);
 /// MiB of the machine.
 const MEMORY: u32 = 1024;
 /// The largest agent, in bytes.
@@ -47,6 +50,8 @@ struct Figure {
     wall: f64,
     /// Seconds of processor time, firmware included.
     cpu: f64,
+    /// Seconds from power-on until the machine was connected to the server by HTTP.
+    connected: f64,
 }
 
 /// Measures boots and sizes.
@@ -79,13 +84,13 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn compare(ours: &[Figure], peer: &str, theirs: &[Figure], (limit, aim): (f64, &'static str)) -> [Row; 2] {
+fn compare(ours: &[Figure], peer: &str, theirs: &[Figure], (limit, aim): (f64, &'static str)) -> [Row; 3] {
     let middle = |figures: &[Figure], of: fn(&Figure) -> f64| median(figures.iter().map(of).collect());
     let row = |what: &str, of: fn(&Figure) -> f64| {
         let (ours, theirs) = (middle(ours, of), middle(theirs, of));
         let ratio = ours / theirs;
         Row {
-            what: format!("kernel start to init: {what}"),
+            what: what.to_owned(),
             ours: format!("{ours:.2} s"),
             peer: format!("{peer}: {theirs:.2} s"),
             ratio,
@@ -93,7 +98,11 @@ fn compare(ours: &[Figure], peer: &str, theirs: &[Figure], (limit, aim): (f64, &
             met: ratio <= limit,
         }
     };
-    [row("time", |figure| figure.wall), row("CPU of the machine", |figure| figure.cpu)]
+    [
+        row("power-on to the first connection by HTTP", |figure| figure.connected),
+        row("kernel start to init: time", |figure| figure.wall),
+        row("kernel start to init: CPU of the machine", |figure| figure.cpu),
+    ]
 }
 
 fn sizes(context: &Context, ours: &Contender, dracut: &Contender) -> Result<Vec<Row>> {
@@ -253,7 +262,9 @@ fn boot(network: &Network, server: &Service, kernel: &Kernel, contender: &Conten
     let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
     let builder = builder.boot(boot).memory(contender.memory).on_reboot(OnReboot::Exit);
     let before = cpu_of(std::process::id())?;
+    let (others, begun) = (connections(network)?, Instant::now());
     let mut machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
+    let connected = connected(network, &others, begun)?;
     let pattern = Regex::new(
         r"^\[ *([0-9.]+)\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000",
     );
@@ -265,6 +276,25 @@ fn boot(network: &Network, server: &Service, kernel: &Kernel, contender: &Conten
     machine.wait(PATIENCE).map_err(|error| error.to_string())?.ok_or("QEMU does not end")?;
     // The machine's own processes are the only children that have ended meanwhile.
     let cpu = cpu_of(std::process::id())?.saturating_sub(before).as_secs_f64();
-    println!("   {}: {:.2} s, CPU {cpu:.2} s", contender.name, wall.unwrap_or_default());
-    Ok(Figure { wall: wall.ok_or("the kernel told no time")?, cpu })
+    let name = contender.name;
+    println!("   {name}: HTTP after {connected:.2} s, {:.2} s, CPU {cpu:.2} s", wall.unwrap_or_default());
+    Ok(Figure { wall: wall.ok_or("the kernel told no time")?, cpu, connected })
+}
+
+/// Who is connected to the server's HTTP port; machines that were switched off seem to be for a while.
+fn connections(network: &Network) -> Result<BTreeSet<String>> {
+    let mut sockets = network.server("ss");
+    let there = shell::output(sockets.args(["-Htn", "state", "established", "sport", "= :8000"]))?;
+    Ok(there.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect())
+}
+
+/// Waits until somebody is connected who was not `before`, and gives the seconds since `begun`.
+fn connected(network: &Network, before: &BTreeSet<String>, begun: Instant) -> Result<f64> {
+    while begun.elapsed() < PATIENCE {
+        if !connections(network)?.is_subset(before) {
+            return Ok(begun.elapsed().as_secs_f64());
+        }
+        std::thread::sleep(LOOK);
+    }
+    Err(format!("nobody has connected within {} s", PATIENCE.as_secs()))
 }
