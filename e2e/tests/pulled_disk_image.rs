@@ -72,4 +72,12 @@ fn btrfs_and_xfs_are_roots_where_the_initrd_has_their_drivers() {
         scenario.sees("proof: PID 1, busybox is 4755:0:1, / is overlay");
         scenario.powers_off();
     }
+    let digest = scenario.digest_of_made("root.btrfs.zst");
+    let append = format!(
+        "bootwright.image={FILES}/root.btrfs.zst bootwright.digest=sha256:{digest} rootflags=noatime,subvol=absent \
+         bootwright.on_failure=poweroff"
+    );
+    let mut scenario = scenario.boot_unpinned(&append, 1024);
+    scenario.sees("btrfs on /dev/loop.*: .*No such file");
+    scenario.powers_off();
 }

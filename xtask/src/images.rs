@@ -13,30 +13,32 @@ pub enum Profile {
     Release,
     /// The same in a fraction of the time, linked less thoroughly, to be shown.
     Quick,
-    /// With overflow checks and debug assertions, to be tested: what the unit tests are built with, so that it costs
-    /// no build of its own. The agent in it is the real one.
+    /// With overflow checks and debug assertions, to be tested: what the tests are built with, down to the features of
+    /// its dependencies, so that it costs no build of its own. The agent in it is the real one.
     Test,
 }
 
 impl Profile {
-    /// Its name in Cargo.toml, and its directory below `target`.
-    fn names(self) -> (&'static str, &'static str) {
+    /// What makes cargo build it, and its directory below `target`.
+    fn build(self) -> (&'static [&'static str], &'static str) {
         match self {
-            Self::Release => ("release", "release"),
-            Self::Quick => ("quick", "quick"),
-            Self::Test => ("dev", "debug"),
+            Self::Release => (&["build", "--profile", "release", "--package", "bootwright"], "release"),
+            Self::Quick => (&["build", "--profile", "quick", "--package", "bootwright"], "quick"),
+            Self::Test => (INTEGRATION_TESTS, "debug"),
         }
     }
 }
+
+/// Builds the tests in `tests` directories of all crates, and the programs that these run.
+pub const INTEGRATION_TESTS: &[&str] = &["test", "--workspace", "--no-run", "--quiet", "--test", "*"];
 
 /// The program, built when something changed. `BOOTWRIGHT_BIN` names another one that is built already.
 pub fn bootwright(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = std::env::var_os("BOOTWRIGHT_BIN") {
         return PathBuf::from(&built).canonicalize().map_err(|error| format!("BOOTWRIGHT_BIN: {error}"));
     }
-    let (name, directory) = profile.names();
-    let arguments = ["build", "--profile", name, "--package", "bootwright"];
-    shell::run("build bootwright", &mut shell::cargo(&arguments))?;
+    let (arguments, directory) = profile.build();
+    shell::run("build bootwright", &mut shell::cargo(arguments))?;
     Ok(shell::root().join("target").join(directory).join("bootwright"))
 }
 

@@ -121,12 +121,14 @@ fn one(bootwright: &Path, scope: Scope, name: &str, binary: &Path) -> bool {
 
 /// Name and path of every scenario's test binary.
 fn binaries() -> Result<Vec<(String, PathBuf)>> {
-    let mut build = cargo(&["test", "--package", "bootwright-e2e", "--no-run", "--message-format", "json"]);
-    let messages = shell::output(&mut build)?;
+    let mut build = cargo(images::INTEGRATION_TESTS);
+    let messages = shell::output(build.args(["--message-format", "json"]))?;
+    let package = shell::root().join("e2e/Cargo.toml");
     let mut found = Vec::new();
     for line in messages.lines() {
         let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-        let is_scenario = message["target"]["kind"][0] == "test";
+        let is_scenario = message["target"]["kind"][0] == "test"
+            && message["manifest_path"].as_str().is_some_and(|path| Path::new(path) == package);
         if let (true, Some(binary)) = (is_scenario, message["executable"].as_str()) {
             let name = message["target"]["name"].as_str().unwrap_or_default();
             found.push((name.to_owned(), PathBuf::from(binary)));

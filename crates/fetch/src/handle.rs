@@ -65,6 +65,8 @@ pub struct HandleState {
     pub stored: u32,
     /// Chunks of the file; 0 while the download has not begun.
     pub chunks: u32,
+    /// Whether what nobody wants is [held](Handle::hold).
+    pub held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -176,6 +178,7 @@ impl Handle {
             phase: state.phase,
             stored: stored.map_or(0, Bits::count),
             chunks: stored.map_or(0, Bits::len),
+            held: state.held,
         }
     }
 

@@ -9,6 +9,7 @@ use bootwright_image::{Digest, Pin};
 use crate::address::ImageAddress;
 use crate::part::Part;
 use crate::pull::{self, Form, Verify};
+use crate::remote::driver_options;
 use crate::{Instructions, live};
 
 /// A root to fetch, of which no manifest tells.
@@ -113,7 +114,7 @@ impl ForeignRoot {
             check,
             root_hash,
             usr_hash,
-            options: line.get("rootflags").unwrap_or_default().to_owned(),
+            options: driver_options(line),
             on_success,
         }))
     }
@@ -211,6 +212,13 @@ mod tests {
         assert_eq!(pull("signature", &with), Ok(Check::RootHash(digest)));
         assert_eq!(pull("signature", "bootwright.verify=off"), Ok(Check::Nothing));
         assert!(matches!(pull("no", "roothash=12"), Err(ForeignRootError::RootHash("roothash", _))));
+    }
+
+    #[test]
+    fn the_driver_is_told_what_is_its_own() {
+        let line =
+            "root=live:http://s/live.iso rootflags=rw,noatime,subvol=root,x-systemd.growfs,_netdev,degraded";
+        assert_eq!(root(line).unwrap().unwrap().options, "subvol=root,degraded");
     }
 
     #[test]

@@ -40,8 +40,6 @@ struct Contender {
     name: &'static str,
     initrd: PathBuf,
     cmdline: String,
-    /// MiB of the machine.
-    memory: u32,
 }
 
 /// One boot.
@@ -160,21 +158,21 @@ fn ours(context: &Context, kernel: &Kernel, image: &Path) -> Result<Contender> {
     let line = format!(
         "bootwright.image=http://{ADDRESS}:8000/images/hello/image.json bootwright.digest=sha256:{digest}"
     );
-    Ok(Contender { name: "agent", initrd, cmdline: cmdline(&line), memory: MEMORY })
+    Ok(Contender { name: "agent", initrd, cmdline: cmdline(&line) })
 }
 
 fn livenet(context: &Context, kernel: &Kernel) -> Result<Contender> {
     let url = format!("http://{ADDRESS}:8000/images/hello/root.img");
     let cmdline = livenet_line(&url, "init=/bin/true");
     let initrd = livenet_initrd(context, kernel)?;
-    Ok(Contender { name: "dracut livenet", initrd, cmdline, memory: MEMORY })
+    Ok(Contender { name: "dracut livenet", initrd, cmdline })
 }
 
 fn pull(context: &Context, kernel: &Kernel) -> Result<Contender> {
     let url = format!("http://{ADDRESS}:8000/images/hello/root.img");
     let cmdline = systemd::line(&url, "squashfs", "init=/bin/true");
     let initrd = systemd::initrd(context, kernel)?;
-    Ok(Contender { name: "systemd, rd.systemd.pull", initrd, cmdline, memory: systemd::MEMORY })
+    Ok(Contender { name: "systemd, rd.systemd.pull", initrd, cmdline })
 }
 
 /// The command line by which dracut livenet fetches the root at `url`.
@@ -249,7 +247,7 @@ fn busybox(context: &Context, kernel: &Kernel, check: Check) -> Result<Contender
     build.args(["-c", script, "sh"]).arg(context.scratch.join("busybox")).arg(&initrd);
     build.arg(&kernel.root).arg(&kernel.version).args([MODULES.join(" "), init]);
     shell::output(&mut build)?;
-    Ok(Contender { name, initrd, cmdline: cmdline(""), memory: MEMORY })
+    Ok(Contender { name, initrd, cmdline: cmdline("") })
 }
 
 /// Boots a machine until its init has ended.
@@ -260,11 +258,12 @@ fn boot(network: &Network, server: &Service, kernel: &Kernel, contender: &Conten
         cmdline: contender.cmdline.clone(),
     };
     let builder = Road::Direct.machine(Firmware::Bios).map_err(|error| error.to_string())?;
-    let builder = builder.boot(boot).memory(contender.memory).on_reboot(OnReboot::Exit);
-    let before = cpu_of(std::process::id())?;
+    let builder = builder.boot(boot).memory(MEMORY).on_reboot(OnReboot::Exit);
     let (others, begun) = (connections(network)?, Instant::now());
     let mut machine = builder.start(&network.lab).map_err(|error| error.to_string())?;
     let connected = connected(network, &others, begun)?;
+    // Whoever looked has ended by now, and the machine has not.
+    let before = cpu_of(std::process::id())?;
     let pattern = Regex::new(
         r"^\[ *([0-9.]+)\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000",
     );

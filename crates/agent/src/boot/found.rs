@@ -83,8 +83,11 @@ fn mount_root(
     devices: &Devices,
 ) -> Result<(), BootError> {
     let (mounted, _held) = attached(path, root, ROOT, devices)?;
-    mount_read_only(&mounted, LOWER, root.format.name(), &layout.options)?;
-    let inner = if root.live { mount_inner(devices)? } else { None };
+    // Around a live root there is squashfs or EROFS, which is not what the options are meant for.
+    let around = root.live && matches!(root.format, RootFormat::Squashfs | RootFormat::Erofs);
+    let options = if around { "" } else { &layout.options };
+    mount_read_only(&mounted, LOWER, root.format.name(), options)?;
+    let inner = if root.live { mount_inner(&layout.options, devices)? } else { None };
     let mut layers = vec![LOWER.to_owned()];
     for (number, layer) in layout.below.iter().enumerate() {
         let target = format!("{LOWER}-{number}");
@@ -147,7 +150,7 @@ fn link_into_usr() -> Result<(), BootError> {
 }
 
 /// Mounts the file system in a file of the one at [`LOWER`] over that, when there is such a file.
-fn mount_inner(devices: &Devices) -> Result<Option<&'static str>, BootError> {
+fn mount_inner(options: &str, devices: &Devices) -> Result<Option<&'static str>, BootError> {
     let lower = File::open(LOWER).map_err(file_error(LOWER))?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let open = |name: &str| openat2(&lower, name, flags, Mode::empty(), ResolveFlags::IN_ROOT);
@@ -162,6 +165,6 @@ fn mount_inner(devices: &Devices) -> Result<Option<&'static str>, BootError> {
     devices.require(format.name())?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let device = Attachable::open(Path::new(&path))?.attach()?;
-    mount_read_only(&device.path, LOWER, format.name(), "")?;
+    mount_read_only(&device.path, LOWER, format.name(), options)?;
     Ok(Some(name))
 }

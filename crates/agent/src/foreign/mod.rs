@@ -86,7 +86,7 @@ pub enum ForeignError {
     #[error("reading {0}")]
     Read(PathBuf, #[source] std::io::Error),
     /// Only a disk image has a tree of dm-verity.
-    #[error("{0} is a tree of files: roothash= cannot vouch for it, say bootwright.digest=")]
+    #[error("{0} is a tree of files: no root hash can vouch for it, say bootwright.digest=")]
     RootHashOfTree(String),
     /// Memory or mounts.
     #[error(transparent)]
@@ -121,7 +121,8 @@ pub async fn fetched(client: &Arc<Client>, url: &Url, root: &ForeignRoot) -> Res
     let room = memory::room().unwrap_or(MAX_ROOM);
     ram::make_room(room)?;
     let receiver = Receiver {
-        form: root.form,
+        // No archive has a tree of dm-verity: none is unpacked that nobody can vouch for.
+        form: if root.vouches_for(None) { root.form } else { Some(Form::Raw) },
         image: Path::new(ram::IMAGE_DIRECTORY).join("root.img"),
         tree: Box::new(move || mounted::fresh_tree(room)),
         room,

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bootwright_fetch::{Handle, Store};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::nbd::wire::{Cookie, EINVAL, EIO, MAX_LENGTH, Nonsense, REQUEST, Request, reply};
 use super::trace::Trace;
@@ -82,7 +82,7 @@ impl Blocks {
     /// For how long no read has come and none has waited; `None` before the first.
     pub fn idle(&self) -> Option<Duration> {
         let reads = self.reads();
-        let idle = reads.last.as_ref().map(Instant::elapsed);
+        let idle = reads.last.map(|last| last.elapsed());
         if reads.waiting.is_empty() { idle } else { idle.map(|_| Duration::ZERO) }
     }
 
@@ -141,7 +141,7 @@ impl Blocks {
     }
 
     /// Puts a read into the trace.
-    fn note(&self, range: &Range<u64>) {
+    pub(super) fn note(&self, range: &Range<u64>) {
         let is_there = |chunk| self.handle.has(chunk);
         let mut reads = self.reads();
         reads.last = Some(Instant::now());

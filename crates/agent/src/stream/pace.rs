@@ -4,10 +4,10 @@
 //! processors, which verify it, from a system that needs them to start. So the rest waits for a pause in the reads.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bootwright_fetch::Handle;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tracing::debug;
 
 use super::blocks::Blocks;
@@ -32,4 +32,46 @@ pub async fn keep(blocks: Arc<Blocks>, handle: Handle) {
     }
     debug!("the rest of the root is fetched beside what is read");
     handle.hold(false);
+}
+
+#[cfg(test)]
+mod tests {
+    use bootwright_fetch::FileStore;
+    use tokio::task::yield_now;
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// So much later, a look at a time.
+    async fn later(time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            advance(LOOK).await;
+            yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_waits_for_a_pause_in_the_reads_and_not_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(FileStore::in_place(&directory.path().join("root.img")).unwrap());
+        let handle = Handle::new();
+        let blocks = Arc::new(Blocks::new(store, handle.clone(), (1 << 20, 4096), LONGEST));
+        let begun = Instant::now();
+        tokio::spawn(keep(Arc::clone(&blocks), handle.clone()));
+        later(PAUSE * 2).await;
+        assert!(handle.state().held, "nothing has been read yet");
+        blocks.note(&(0..512));
+        later(PAUSE - LOOK).await;
+        assert!(handle.state().held);
+        later(LOOK * 2).await;
+        assert!(!handle.state().held, "a pause");
+        while begun.elapsed() < LONGEST {
+            blocks.note(&(0..512));
+            later(LOOK).await;
+            assert!(handle.state().held || begun.elapsed() >= LONGEST);
+        }
+        later(LOOK * 2).await;
+        assert!(!handle.state().held, "a system that starts no more");
+    }
 }

@@ -31,6 +31,9 @@ pub struct Cmdline {
     /// The pin of an initrd (its /bootwright/pin.json), when there is no UKI.
     #[arg(long, value_name = "FILE", conflicts_with = "uki")]
     pin: Option<PathBuf>,
+    /// The initrd has certificates of who may sign root hashes (/etc/verity.d).
+    #[arg(long)]
+    signers: bool,
     /// Print everything as JSON.
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ impl Cmdline {
     /// Explains the line; a fault in it is a failure of the thing.
     pub fn run(self) -> Result<(), Failure> {
         let line = self.line.map(crate::uki::text_or_file).transpose()?;
-        let instructions = match (&self.uki, &self.pin) {
+        let mut instructions = match (&self.uki, &self.pin) {
             (Some(uki), _) => {
                 let uki = Uki::open(uki)?;
                 let mut instructions =
@@ -53,6 +56,7 @@ impl Cmdline {
                 Instructions::combine(pin, line.as_deref().unwrap_or_default())
             }
         };
+        instructions.signers = self.signers;
         let explanation = explain(&instructions);
         let mut out = BufWriter::new(io::stdout().lock());
         let printed = if self.json { json(&mut out, &explanation) } else { text(&mut out, &explanation) };

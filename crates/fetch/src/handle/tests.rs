@@ -33,7 +33,7 @@ async fn those_who_wait_are_told_of_each_chunk() {
     assert!(handle.has(2) && !handle.has(3));
     attached.stored(3);
     assert_eq!(waits.await.unwrap(), Ok(()));
-    assert_eq!(handle.state(), HandleState { phase: Phase::Running, stored: 2, chunks: 8 });
+    assert_eq!(handle.state(), HandleState { phase: Phase::Running, stored: 2, chunks: 8, held: false });
 }
 
 #[tokio::test]

@@ -200,7 +200,7 @@ impl Scheduler {
         if self.left == 0 {
             return Action::Complete;
         }
-        if let Some(defeat) = self.defeat {
+        if let Some(defeat) = self.defeat.filter(|defeat| *defeat != Defeat::Exhausted || !self.rests()) {
             return Action::Defeat(defeat);
         }
         self.lanes.iter_mut().for_each(|lane| lane.wake(now));
@@ -218,13 +218,17 @@ impl Scheduler {
         let looks = self.next_demand(now).into_iter().chain(self.next_look(now));
         let wake = self.lanes.iter().filter_map(Lane::wakes_at).chain(looks).min();
         let taken = self.chunks.contains(&Chunk::Taken);
-        let wanted = || self.wants.is_wanting(|chunk| self.chunk(chunk) == Some(Chunk::Missing));
-        let rests = self.wants.held && (self.lanes.iter().any(Lane::is_alive) || !wanted());
-        if idle && wake.is_none() && !taken && !rests && self.mirrors == Mirrors::Free {
+        if idle && wake.is_none() && !taken && !self.rests() && self.mirrors == Mirrors::Free {
             self.defeat = Some(Defeat::Exhausted);
             return Action::Defeat(Defeat::Exhausted);
         }
         Action::Wait(wake)
+    }
+
+    /// Whether nothing is asked for because nothing is wanted.
+    fn rests(&self) -> bool {
+        let wanted = || self.wants.is_wanting(|chunk| self.chunk(chunk) == Some(Chunk::Missing));
+        self.wants.held && (self.lanes.iter().any(Lane::is_alive) || !wanted())
     }
 
     fn exchange(&mut self, chunk: u32, from: Chunk, to: Chunk) {

@@ -300,10 +300,11 @@ fn what_is_held_fails_when_nobody_is_left_to_ask() {
         }
     };
     assert_eq!(end_of(&mut scheduler), Action::Defeat(Defeat::Exhausted));
-    // While nothing is wanted, nobody has to be there.
-    let mut scheduler = Scheduler::new(POLICY, &[false; 3], &[], 0);
-    scheduler.hold(true);
+    // While nothing is wanted, nobody has to be there: a peer has brought it after all.
+    scheduler.handle(NOW, Event::Given { chunk: 19 });
     assert_eq!(end_of(&mut scheduler), Action::Wait(None));
+    scheduler.hold(false);
+    assert_eq!(end_of(&mut scheduler), Action::Defeat(Defeat::Exhausted));
 }
 
 /// A network that does what its dice say.

@@ -102,9 +102,49 @@ fn is_writable(line: &CommandLine) -> bool {
 fn mounting(line: &CommandLine) -> Mounting {
     Mounting {
         kind: line.get("rootfstype").filter(|kind| !kind.is_empty()).map(str::to_owned),
-        options: line.get("rootflags").unwrap_or_default().to_owned(),
+        options: driver_options(line),
         writable: is_writable(line),
     }
+}
+
+/// What `rootflags=` says to the driver of the root's file system. Words that mean the same for every file system are
+/// mount(8)'s: the root is mounted as `rw` says, and they would be refused by the driver.
+pub fn driver_options(line: &CommandLine) -> String {
+    const OF_MOUNT: &[&str] = &[
+        "ro",
+        "rw",
+        "defaults",
+        "atime",
+        "noatime",
+        "relatime",
+        "norelatime",
+        "strictatime",
+        "nostrictatime",
+        "diratime",
+        "nodiratime",
+        "lazytime",
+        "nolazytime",
+        "suid",
+        "nosuid",
+        "dev",
+        "nodev",
+        "exec",
+        "noexec",
+        "sync",
+        "async",
+        "dirsync",
+        "auto",
+        "noauto",
+        "nofail",
+        "_netdev",
+        "user",
+        "nouser",
+    ];
+    let flags = line.get("rootflags").unwrap_or_default();
+    let of_mount = |word: &&str| {
+        word.is_empty() || OF_MOUNT.contains(word) || word.starts_with("x-") || word.starts_with("comment=")
+    };
+    flags.split(',').filter(|word| !of_mount(word)).collect::<Vec<_>>().join(",")
 }
 
 /// A name or address that goes into system calls and messages.

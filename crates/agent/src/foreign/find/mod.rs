@@ -108,9 +108,16 @@ pub enum FindError {
     Read(u64, #[source] std::io::Error),
     /// Nobody has signed anything.
     #[error(
-        "nothing says which bytes are the right ones: no partition of the image has the type verity signature for {0}: there are {1}; say roothash= or bootwright.digest="
+        "nothing says which bytes are the right ones: no partition of the image has the type verity signature of {} for {architecture}: there are {there}; say {}= or bootwright.digest= (of a system that is all in /usr: root=tmpfs)", .purpose.name(), .purpose.key()
     )]
-    NoSignature(&'static str, String),
+    NoSignature {
+        /// Of what.
+        purpose: Purpose,
+        /// For which machines.
+        architecture: &'static str,
+        /// What there is.
+        there: String,
+    },
     /// A signature that does not count.
     #[error("{place}")]
     Signature {

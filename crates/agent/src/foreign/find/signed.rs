@@ -16,10 +16,16 @@ use crate::foreign::signers::{MAX_SIGNATURE, Signers};
 /// [`FindError`] when there is none, or none that counts.
 pub fn signed(file: &Shared, wanted: &ForeignRoot, signers: &Signers) -> Result<ForeignRoot, FindError> {
     let gpt = Gpt::read(file).map_err(FindError::Gpt)?;
-    let hash = |purpose| root_hash(file, &gpt, purpose, signers);
-    let (root, usr) = (hash(Purpose::Root)?, hash(Purpose::Usr)?);
-    let Some(vouched) = root.or(usr.filter(|_| matches!(wanted.part, Part::Discovered | Part::Usr))) else {
-        return Err(FindError::NoSignature(native(), list(&gpt.partitions)));
+    let hash = |said: Option<Digest>, purpose| match said {
+        None => root_hash(file, &gpt, purpose, signers),
+        said => Ok(said),
+    };
+    let (root, usr) = (hash(wanted.root_hash, Purpose::Root)?, hash(wanted.usr_hash, Purpose::Usr)?);
+    // A signed /usr alone is a system without its /etc: whoever serves the image has not the say in that.
+    let vouched = if wanted.part == Part::Usr { usr } else { root };
+    let Some(vouched) = vouched else {
+        let purpose = if wanted.part == Part::Usr { Purpose::Usr } else { Purpose::Root };
+        return Err(FindError::NoSignature { purpose, architecture: native(), there: list(&gpt.partitions) });
     };
     let check = Check::RootHash(vouched);
     Ok(ForeignRoot { root_hash: root, usr_hash: usr, check, ..wanted.clone() })

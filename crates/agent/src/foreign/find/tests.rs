@@ -288,8 +288,16 @@ fn the_root_hash_is_the_one_that_is_signed_by_whom_the_initrd_knows() {
     assert!(told(&disk(&[(1, own().root, of(hash))]), &wanted, &signers).starts_with("nothing says which"));
     let two = disk(&[(1, root_kind, of(hash)), (2, root_kind, of(Digest::of(b"other")))]);
     assert!(told(&two, &wanted, &signers).ends_with("; say which root hash by roothash="));
-    // A signature of /usr says nothing of a root that is named.
+    // A signature of /usr says nothing of a root.
     let usr = disk(&[(1, usr_kind, of(hash))]);
-    assert_eq!(signed(&usr, &wanted, &signers).unwrap().usr_hash, Some(hash));
-    assert!(told(&usr, &root(Part::Number(1)), &signers).starts_with("nothing says which"));
+    assert_eq!(signed(&usr, &root(Part::Usr), &signers).unwrap().usr_hash, Some(hash));
+    for part in [Part::Discovered, Part::Number(1)] {
+        assert!(told(&usr, &root(part), &signers).starts_with("nothing says which"));
+    }
+    // What the line says of /usr counts.
+    let other = Digest::of(b"other");
+    let both = disk(&[(1, root_kind, of(hash)), (2, usr_kind, of(hash))]);
+    let said = ForeignRoot { usr_hash: Some(other), ..root(Part::Number(1)) };
+    let found = signed(&both, &said, &signers).unwrap();
+    assert_eq!((found.root_hash, found.usr_hash), (Some(hash), Some(other)));
 }
