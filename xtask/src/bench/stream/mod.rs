@@ -2,8 +2,8 @@
 //! dracut livenet, and systemd's rd.systemd.pull. One server, one system; the machine loads its kernel and initrd beside the
 //! link.
 //!
-//! The root is that of `examples/hello` with ballast that nobody reads and nothing compresses. dracut gets it as
-//! squashfs, the only form that it takes, and its own kernel, which is that of this Debian's suite.
+//! The root is that of `examples/hello` with ballast that nobody reads and nothing compresses. dracut and systemd get it as
+//! squashfs, the only form that the former takes and the kernel of this Debian's suite, which is theirs, can read.
 
 mod afterwards;
 
@@ -41,9 +41,8 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let livenet =
         Boot::Kernel { kernel: kernel.image(), initrd: dracut, cmdline: agent::livenet_line(&url, "") };
 
-    let url = format!("http://{ADDRESS}:8000/images/hello-large-erofs/root.img");
     let initrd = systemd::initrd(context, &kernel)?;
-    let pull = Boot::Kernel { kernel: kernel.image(), initrd, cmdline: systemd::line(&url, "erofs", "") };
+    let pull = Boot::Kernel { kernel: kernel.image(), initrd, cmdline: systemd::line(&url, "squashfs", "") };
 
     forget_traces(context)?;
     let stream = || parts.boot("bootwright.mode=stream");
@@ -51,7 +50,7 @@ pub fn run(context: &Context) -> Result<Vec<Row>> {
     let second = boot(context, (&streamed, MEMORY), stream(), Until::Measured)?;
     let ram = boot(context, (&streamed, MEMORY), parts.boot("bootwright.mode=ram"), Until::Login)?;
     let livenet = boot(context, (&squashed, MEMORY), livenet, Until::Login)?;
-    let pull = boot(context, (&streamed, systemd::MEMORY), pull, Until::Login)?;
+    let pull = boot(context, (&squashed, systemd::MEMORY), pull, Until::Login)?;
 
     let took = |name: &str, theirs: f64| Row {
         what: "power-on to login, 2 GiB root, 100 Mbit/s".into(),
