@@ -132,9 +132,10 @@ fn random() -> impl FnMut() -> u64 {
     }
 }
 
-/// Builds `examples/EXAMPLE` as `EXAMPLE-large-FORMAT`, with so many MiB of ballast in its root.
+/// Builds `examples/EXAMPLE` as `EXAMPLE-large-FORMAT`, with so many MiB of ballast in its root; EROFS for mode `stream`.
 pub fn build_large(bootwright: &Path, example: &str, format: &str, mib: usize) -> Result<PathBuf> {
-    let keys = format!("format = \"{format}\"");
+    let mode = if format == "erofs" { "mode = \"stream\"\n" } else { "" };
+    let keys = format!("{mode}format = \"{format}\"");
     build_variant(bootwright, example, &format!("large-{format}"), (&keys, &ballast(mib)?))
 }
 

@@ -18,10 +18,19 @@ pub const MAX_CHUNKS: usize = 32_768;
 /// The largest chunk in bytes: what a machine must hold in memory before it can check it.
 pub const MAX_CHUNK: u32 = 64 << 20;
 
+/// The same for a root that is read while it comes: a boot reads pieces of tens of KiB all over it, and waits for the
+/// whole chunk of each.
+pub const STREAMED_CHUNK: u32 = 64 << 10;
+
 /// The size of chunks, in bytes, for an artifact of `size` bytes: 256 KiB, doubled until there are at
 /// most [`MAX_CHUNKS`].
 pub fn size_for(size: u64) -> u32 {
-    let mut chunk = CHUNK;
+    size_from(CHUNK, size)
+}
+
+/// The same from another size on, which is a power of two, such as [`STREAMED_CHUNK`].
+pub fn size_from(smallest: u32, size: u64) -> u32 {
+    let mut chunk = smallest;
     while size.div_ceil(u64::from(chunk)) > MAX_CHUNKS as u64 && chunk < MAX_CHUNK {
         chunk *= 2;
     }
@@ -143,6 +152,8 @@ mod tests {
         assert_eq!(size_for(0), CHUNK);
         assert_eq!(size_for(8 << 30), CHUNK);
         assert_eq!(size_for((8 << 30) + 1), 2 * CHUNK);
+        assert_eq!(size_from(STREAMED_CHUNK, 2 << 30), STREAMED_CHUNK);
+        assert_eq!(size_from(STREAMED_CHUNK, (2 << 30) + 1), 2 * STREAMED_CHUNK);
         assert!((1u64 << 40).div_ceil(u64::from(size_for(1 << 40))) <= MAX_CHUNKS as u64);
     }
 

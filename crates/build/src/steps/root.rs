@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use bootwright_formats::{Guid, verity};
-use bootwright_image::chunks::{ChunkDigester, size_for};
+use bootwright_image::chunks::{CHUNK, ChunkDigester, STREAMED_CHUNK, size_from};
+use bootwright_image::manifest::Mode;
 use bootwright_image::{Chunks, Digest, RootFormat, RootManifest, Verity};
 
 use super::{BuildError, Job, Outcome, Step};
@@ -45,7 +46,7 @@ impl Root {
         std::fs::copy(&self.image, to)?;
         let (size, digest, chunks) = match self.fresh {
             true => return File::open(to)?.sync_all().map(|()| true),
-            false => synced_digest(to)?,
+            false => synced_digest(to, self.manifest.chunks.size)?,
         };
         Ok(RootManifest { size, digest, chunks, ..self.manifest.clone() } == self.manifest)
     }
@@ -66,12 +67,14 @@ impl Job<'_> {
         for loss in losses(tree, format) {
             self.log.warn(format!("not kept in {}: {loss}", format.name()));
         }
+        let chunk = if self.recipe.mode == Mode::Stream { STREAMED_CHUNK } else { CHUNK };
         let key = Key::default()
             .with("generation", GENERATION)
             .with("tree", tree.fingerprint().0)
             .with("writer", writer.inputs())
             .with("created", created.to_le_bytes())
             .with("integrity", format!("{integrity:?}"))
+            .with("chunk", chunk.to_le_bytes())
             .finish();
         let (directory, outcome) = match self.cache.get("root", key) {
             Some(directory) => (directory, Outcome::Cached),
@@ -82,7 +85,7 @@ impl Job<'_> {
                 let make = |directory: &Path| -> Result<(), BuildError> {
                     let image = directory.join(IMAGE);
                     writer.write(tree, &image, created, &fed)?;
-                    let manifest = seal(&image, format, integrity).map_err(at(&image))?.to_bytes()?;
+                    let manifest = seal(&image, format, integrity, chunk).map_err(at(&image))?.to_bytes()?;
                     let path = directory.join(MANIFEST);
                     std::fs::write(&path, manifest).map_err(at(&path))
                 };
@@ -139,13 +142,13 @@ fn open(directory: &Path, key: Digest, outcome: Outcome) -> Result<Root, BuildEr
     Ok(Root { image: directory.join(IMAGE), manifest, bytes, key, fresh })
 }
 
-/// Appends what the recipe wants behind the file system and describes the file.
-fn seal(image: &Path, format: RootFormat, integrity: Integrity) -> std::io::Result<RootManifest> {
+/// Appends what the recipe wants behind the file system and describes the file, in chunks of `chunk` bytes or more.
+fn seal(image: &Path, format: RootFormat, integrity: Integrity, chunk: u32) -> std::io::Result<RootManifest> {
     let verity = match integrity {
         Integrity::None => None,
         Integrity::Verity => Some(append_tree(image)?),
     };
-    let (size, digest, chunks) = synced_digest(image)?;
+    let (size, digest, chunks) = synced_digest(image, chunk)?;
     Ok(RootManifest { schema: 1, file: IMAGE.to_owned(), format, size, digest, chunks, verity })
 }
 
@@ -164,12 +167,12 @@ fn append_tree(image: &Path) -> std::io::Result<Verity> {
     Ok(Verity { root_hash: Digest(root_hash), salt, data_blocks: tree.leaves().len() as u64 })
 }
 
-/// Digests the file while it goes to the disk.
-fn synced_digest(image: &Path) -> std::io::Result<(u64, Digest, Chunks)> {
+/// Digests the file, in chunks of `chunk` bytes or more, while it goes to the disk.
+fn synced_digest(image: &Path, chunk: u32) -> std::io::Result<(u64, Digest, Chunks)> {
     let file = File::open(image)?;
     thread::scope(|scope| {
         let synced = scope.spawn(|| file.sync_all());
-        let mut digester = ChunkDigester::new(size_for(file.metadata()?.len()));
+        let mut digester = ChunkDigester::new(size_from(chunk, file.metadata()?.len()));
         std::io::copy(&mut BufReader::with_capacity(BUFFER, &file), &mut digester)?;
         synced.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(digester.finish())
