@@ -128,9 +128,12 @@ async fn a_fleet_finishes_when_the_origin_goes_after_one_copy_is_out() {
     }
     fleet.stop_origin().await;
     let late = late.unwrap_or_else(|| fleet.start());
+    // Those that are done give what the others lack, as long as they are there.
+    let mut done = Vec::new();
     for machine in machines.into_iter().chain([late]) {
-        assert_eq!(machine.await.unwrap().complete.progress.from_peers, fleet.size());
+        done.push(machine.await.unwrap());
     }
+    assert!(done.iter().all(|machine| machine.complete.progress.from_peers == fleet.size()));
 }
 
 #[tokio::test]
