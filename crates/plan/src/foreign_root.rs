@@ -62,7 +62,7 @@ pub enum ForeignRootError {
     Unpinned(String),
     /// systemd's default, which takes OpenPGP there, and here a root hash that is signed.
     #[error(
-        "the image {0} is refused: its signature is to be verified (verify=signature is the default), which this agent cannot: say its SHA-256 by bootwright.digest=, the root hash of its dm-verity by roothash=, or verify=checksum; or boot an initrd that knows the certificate of who signed the root hash in the image (/etc/verity.d)"
+        "the image {0} is refused: its signature is to be verified (verify=signature is the default), and this initrd knows nobody whose signature counts: boot one with the certificate of who signed the root hash in the image (/etc/verity.d; OpenPGP is not understood), or say the SHA-256 of the image by bootwright.digest=, the root hash of its dm-verity by roothash=, or verify=checksum"
     )]
     Signature(String),
     /// `roothash=` or `usrhash=` that is none.
