@@ -34,7 +34,7 @@ pub use manifest::{Artifact, ArtifactKind, Manifest};
 pub use pin::Pin;
 pub use root::{RootFormat, RootManifest};
 pub use verified::Verified;
-pub use verity::{VERITY_BLOCK, Verity};
+pub use verity::{SignedRootHash, VERITY_BLOCK, Verity};
 
 /// The largest manifest of any kind that is read: 32 768 chunks take about 4 MiB of JSON, and a
 /// machine that is told to read more is being attacked.

@@ -33,3 +33,15 @@ impl Verity {
         salt && self.hash_offset().is_some_and(|offset| offset > 0 && offset < size)
     }
 }
+/// The text in a partition of the type "verity signature" (UAPI.2): JSON, then zeros to the end of the partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedRootHash {
+    /// The root hash, in lower-case hexadecimal digits.
+    pub root_hash: String,
+    /// SHA-256 of the signer's certificate in DER, in hexadecimal digits; empty when nothing is said.
+    #[serde(default)]
+    pub certificate_fingerprint: String,
+    /// PKCS#7 in DER over `root_hash` as text, detached and without attributes; base64.
+    pub signature: String,
+}

@@ -11,13 +11,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bootwright_image::Digest;
+use bootwright_image::{Digest, SignedRootHash};
 use cms::content_info::ContentInfo;
 use cms::signed_data::SignedData;
 use der::Decode as _;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use serde::Deserialize;
 use tracing::warn;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert};
 
@@ -43,14 +42,6 @@ pub enum SignatureError {
         "its signature of the root hash {0} is of none of the {1} certificates in {DIRECTORY} of the initrd, or damaged"
     )]
     Untrusted(Digest, usize),
-}
-
-/// What lies in the partition.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Partition {
-    root_hash: String,
-    signature: String,
 }
 
 impl Signers {
@@ -95,7 +86,8 @@ impl Signers {
         let malformed = |problem: String| SignatureError::Malformed(problem);
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         let text = bytes.get(..end).unwrap_or_default();
-        let told: Partition = serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
+        let told: SignedRootHash =
+            serde_json::from_slice(text).map_err(|error| malformed(error.to_string()))?;
         let hash: Digest = format!("sha256:{}", told.root_hash)
             .parse()
             .map_err(|_| malformed(format!("{:?} is no SHA-256", told.root_hash)))?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bootwright_image::Digest;
+use bootwright_image::{Digest, SignedRootHash};
 
 use super::MediaError;
 use crate::tool::Tool;
@@ -27,14 +27,6 @@ pub struct Signer {
     pub key: PathBuf,
     /// Its certificate, in PEM, which machines have to know.
     pub certificate: PathBuf,
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Signature {
-    root_hash: String,
-    certificate_fingerprint: String,
-    signature: String,
 }
 
 impl Signer {
@@ -57,7 +49,7 @@ impl Signer {
         command.args(["x509", "-outform", "DER", "-in"]).arg(&self.certificate).arg("-out").arg(&der);
         OPENSSL.run(&mut command, None, &|_| {})?;
         let read = |path: &Path| std::fs::read(path).map_err(at(path));
-        let signature = Signature {
+        let signature = SignedRootHash {
             root_hash: root_hash.hex(),
             certificate_fingerprint: Digest::of(&read(&der)?).hex(),
             signature: STANDARD.encode(read(&signed)?),
